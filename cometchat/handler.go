@@ -1,0 +1,136 @@
+package cometchat
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed-3546c6b2/userstore"
+)
+
+// Options is what a Handler is told about the application it stands in for. The zero value serves any app id and knows
+// no api key.
+type Options struct {
+	AppID   string // the app id that requests have to name; empty = any
+	Region  string // the region in the settings and in CometChat's host names; empty = "us"
+	AuthKey string // an authOnly key to start with; empty = none
+	APIKey  string // a fullAccess key to start with; empty = none
+
+	Strict    bool             // refuse query parameters that a route does not know, instead of logging them
+	AuthOnly  AuthOnly         // what an authOnly key may do; zero = create and update users, create tokens
+	RateLimit RateLimit        // requests a minute; zero = no limit
+	Quotas    Quotas           // what the application's plan allows; zero = no limit
+	Clock     func() time.Time // nil = time.Now
+	Logger    *slog.Logger     // nil = silence
+}
+
+// AuthOnly is a set of things that a key of the scope authOnly may do. A fullAccess key may do everything.
+type AuthOnly uint8
+
+// What an authOnly key may be allowed.
+const (
+	AuthOnlyCreateUser AuthOnly = 1 << iota
+	AuthOnlyUpdateUser
+	AuthOnlyCreateToken
+)
+
+// Quotas are the limits of a plan. In each, zero means no limit.
+type Quotas struct {
+	Roles   int // roles of the application, default included; CometChat's usual 25
+	Friends int // friends of one user; CometChat's usual 1,000
+	APIKeys int // api keys of the application; CometChat's usual 25
+}
+
+// Handler is CometChat's REST API over a store. It is made by New and safe for use by many requests at once.
+type Handler struct {
+	store    *userstore.Store
+	opts     Options
+	log      *slog.Logger
+	now      func() time.Time
+	jwtKey   []byte
+	journal  *Journal
+	presence *presence // who is connected
+	keys     *keyring
+	notes    *tokenNotes
+	roles    *roleNotes
+	limiter  *limiter
+	quota    sync.Mutex // makes counting and adding one step where a quota is set
+
+	// ended is told when a user's tokens die: one of them, or all when token is empty. Added to before serving.
+	ended []func(uid, token string)
+	// closers run once, in Close. Added to before serving.
+	closers []func() error
+	closing sync.Once
+}
+
+// New returns a Handler over store, which stays the caller's to close. It fails on a nil store and on keys that are
+// equal.
+func New(store *userstore.Store, o Options) (*Handler, error) {
+	if store == nil {
+		return nil, errors.New("cometchat: no store")
+	}
+	if o.AuthKey != "" && o.AuthKey == o.APIKey {
+		return nil, errors.New("cometchat: AuthKey and APIKey are the same key")
+	}
+	if o.Region == "" {
+		o.Region = "us"
+	}
+	if o.AuthOnly == 0 {
+		o.AuthOnly = AuthOnlyCreateUser | AuthOnlyUpdateUser | AuthOnlyCreateToken
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &Handler{
+		store: store, opts: o, log: o.Logger, now: o.Clock, jwtKey: make([]byte, 32),
+		journal: newJournal(), notes: newTokenNotes(), roles: newRoleNotes(), limiter: newLimiter(o.RateLimit),
+	}
+	if _, err := io.ReadFull(rand.Reader, h.jwtKey); err != nil {
+		return nil, err
+	}
+	h.keys = newKeyring(o, h.now())
+	for _, start := range starters {
+		start(h)
+	}
+	return h, nil
+}
+
+// starters prepare a new Handler for parts that keep state of their own, such as the socket; their files append to it
+// in init.
+var starters []func(*Handler)
+
+// Close ends what the handler has running: open sockets and subscriptions to the journal. It does not close the store.
+// Later calls do nothing and return nil.
+func (h *Handler) Close() error {
+	var errs []error
+	h.closing.Do(func() {
+		for _, c := range h.closers {
+			errs = append(errs, c())
+		}
+		h.journal.close()
+	})
+	return errors.Join(errs...)
+}
+
+// Journal returns the record of the last requests and their answers.
+func (h *Handler) Journal() *Journal { return h.journal }
+
+// Server returns a server for h with the limits that a public listener needs: 10 seconds to send a request's header, 30
+// to send all of it, 30 to read the answer, 32 KiB of header.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}
+}
