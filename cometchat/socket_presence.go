@@ -56,7 +56,7 @@ var (
 	refusedStore   = &refusal{http.StatusInternalServerError, "ERROR"}
 )
 
-// join lets s in if its auth frame is good. The answer to the frame is queued before any news.
+// join lets s in if its auth frame is good. The answer to the frame comes before any news.
 func (p *presence) join(s *socket, f clientFrame, req *authRequest) *refusal {
 	ctx := context.Background() // presence is the server's affair: it is set even if the client is gone by now
 	p.mu.Lock()
@@ -82,10 +82,10 @@ func (p *presence) join(s *socket, f clientFrame, req *authRequest) *refusal {
 	}
 	s.uid, s.jwt, s.subscription, s.roles = uid, req.Auth, req.Subscription, req.Roles
 	m.sockets[s] = struct{}{}
-	s.send(authFrame(f.AppID, http.StatusOK, "OK"))
 	if !known {
 		p.tell(ctx, m, userstore.Online)
 	}
+	s.send(authFrame(f.AppID, http.StatusOK, "OK")) // last: who has it may rely on the others having been told
 	return nil
 }
 
