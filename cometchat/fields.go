@@ -182,19 +182,23 @@ func (f *fields) patch() userstore.Patch {
 	return p
 }
 
-// unset reads the names in unset, each of which has to be one of these.
+// unset reads the names in unset, each of which has to be one of these. CometChat's own example both sets and unsets the
+// avatar, and the avatar stays: where there is a value, it wins.
 func (f *fields) unset(names ...string) []string {
 	list := f.strings("unset")
 	if list == nil {
 		return nil
 	}
+	var unset []string
 	for i, name := range *list {
 		if !slices.Contains(names, name) {
 			at := fmt.Sprintf("unset.%d", i)
 			f.wrong(at, "The selected %s is invalid.", at)
+		} else if !f.has(name) {
+			unset = append(unset, name)
 		}
 	}
-	return *list
+	return unset
 }
 
 func (f *fields) hasAny(names ...string) bool { return slices.ContainsFunc(names, f.has) }

@@ -37,6 +37,7 @@ func (h *Handler) importUsers(c *call) (any, error) {
 	var keys []string // of the lines, in their order
 	var lines bytes.Buffer
 	enc := json.NewEncoder(&lines)
+	enc.SetEscapeHTML(false) // it would lengthen the metadata
 	for _, key := range slices.Sorted(maps.Keys(users)) {
 		u, err := importUser(key, users[key])
 		if err == nil {

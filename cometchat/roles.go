@@ -137,14 +137,14 @@ func (h *Handler) createRole(c *call) (any, error) {
 			return nil, overQuota("roles", limit)
 		}
 	}
-	r, err := h.store.CreateRole(c.ctx(), r)
+	created, err := h.store.CreateRole(c.ctx(), r)
 	if errors.Is(err, userstore.ErrExists) {
-		return nil, fail(http.StatusBadRequest, "ERR_ROLE_ALREADY_EXISTS", "The role %s already exists.", lower(c.body.required("role")))
+		return nil, fail(http.StatusBadRequest, "ERR_ROLE_ALREADY_EXISTS", "The role %s already exists.", lower(r.ID))
 	} else if err != nil {
 		return nil, err
 	}
-	h.roles.set(r.ID, settings)
-	return h.roleRow(r), nil
+	h.roles.set(created.ID, settings)
+	return h.roleRow(created), nil
 }
 
 func (h *Handler) listRoles(c *call) (any, error) {
@@ -190,11 +190,6 @@ func (h *Handler) updateRole(c *call) (any, error) {
 	}
 	settings := c.body.settings(was)
 	unset := c.body.unset("settings", "description", "metadata")
-	for _, field := range unset {
-		if c.body.has(field) {
-			c.body.wrong(field, "The %s cannot be both set and unset.", field)
-		}
-	}
 	if err := c.body.err(); err != nil {
 		return nil, err
 	}

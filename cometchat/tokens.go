@@ -106,6 +106,7 @@ func (h *Handler) tokenRow(t userstore.Token) tokenRow {
 // tokensOf gives the tokens of the user in the path, newest first.
 func (c *call) tokensOf() ([]userstore.Token, error) {
 	tokens, err := c.h.store.Tokens(c.ctx(), c.arg("uid"))
+	slices.Reverse(tokens)
 	return tokens, c.userError(err)
 }
 

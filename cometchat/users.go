@@ -46,15 +46,15 @@ func (h *Handler) createUser(c *call) (any, error) {
 	if err := p.Apply(&u); err != nil {
 		return nil, err
 	}
-	u, err := h.store.Create(c.ctx(), u)
+	created, err := h.store.Create(c.ctx(), u)
 	if errors.Is(err, userstore.ErrExists) {
-		return nil, uidTaken(c.body.required("uid"))
+		return nil, uidTaken(u.UID)
 	} else if err != nil {
 		return nil, err
 	}
-	r := row(u)
+	r := row(created)
 	if withToken {
-		t, err := h.store.IssueToken(c.ctx(), u.UID)
+		t, err := h.store.IssueToken(c.ctx(), created.UID)
 		if err != nil {
 			return nil, err
 		}
@@ -85,10 +85,7 @@ func (h *Handler) getUser(c *call) (any, error) {
 func (h *Handler) updateUser(c *call) (any, error) {
 	p := c.body.patch()
 	for _, field := range c.body.unset("avatar", "link", "metadata") {
-		// CometChat's own example both sets and unsets the avatar, and the avatar stays: the value wins.
-		if !c.body.has(field) {
-			p.Unset = append(p.Unset, userstore.Field(field))
-		}
+		p.Unset = append(p.Unset, userstore.Field(field))
 	}
 	if err := c.body.err(); err != nil {
 		return nil, err
