@@ -1,0 +1,280 @@
+package userstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-3546c6b2/userstore/internal/keys"
+	"github.com/seed-3546c6b2/userstore/internal/kv"
+)
+
+// change is one change under way: a transaction that knows what a user is and keeps the indexes in step.
+type change struct {
+	*kv.Tx
+	store *Store
+}
+
+// present is the value of an entry whose key says it all; no value is empty.
+var present = []byte{1}
+
+// clearing stands in place of the record of a deleted user whose relations are still being cleared away: nobody by that
+// uid is there, but none can be created before they are gone. The uid is listed too, for Open to go on after a crash.
+var clearing = []byte{0}
+
+// user reads any user; nil if there is none.
+func (c *change) user(uid string) (*record, error) {
+	if !validID(uid) {
+		return nil, nil
+	}
+	value, err := c.Get(keys.Of(keys.User, uid))
+	if value == nil || err != nil || bytes.Equal(value, clearing) {
+		return nil, err
+	}
+	return decodeRecord(uid, value, c.store.run)
+}
+
+// active reads a user that is not deactivated.
+func (c *change) active(uid string) (*record, error) {
+	r, err := c.user(foldUID(uid))
+	if err == nil && (r == nil || !r.DeactivatedAt.IsZero()) {
+		err = notFound(uid)
+	}
+	return r, err
+}
+
+// create stores a user that is not there yet, made at that time unless the record says otherwise.
+func (c *change) create(r *record, now time.Time) error {
+	value, err := c.Get(keys.Of(keys.User, r.UID))
+	for bytes.Equal(value, clearing) && err == nil {
+		var rest bool
+		if rest, err = c.purge(r.UID); !rest {
+			value = nil
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case value != nil:
+		return exists(r.UID)
+	}
+	if err := c.needRole(r.Role); err != nil {
+		return err
+	}
+	r.Status, r.Version = Offline, 1
+	if r.CreatedAt.IsZero() {
+		r.CreatedAt = now
+	}
+	return c.put(nil, r)
+}
+
+// edit runs an edit by somebody on a user and stores the result, unless it is the same as before.
+func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, error) {
+	r := *old
+	r.User = old.clone()
+	if err := edit(&r.User); err != nil {
+		return nil, err
+	}
+	r.User = r.User.clone() // edit may have kept what it set
+	changed, err := checkEdit(&old.User, &r.User, by)
+	if err != nil || !changed {
+		return old, err
+	}
+	if r.Role != old.Role {
+		if err := c.needRole(r.Role); err != nil {
+			return nil, err
+		}
+	}
+	r.UpdatedAt, r.Version = c.store.now(), old.Version+1
+	return &r, c.put(old, &r)
+}
+
+// put writes a record and moves its index entries and their counters from where old was; old is nil for a new user.
+func (c *change) put(old, r *record) error {
+	value, err := r.encode()
+	if err != nil {
+		return err
+	}
+	c.Set(keys.Of(keys.User, r.UID), value)
+	return c.index(old, r)
+}
+
+// index moves the entries of a user from old to r; either may be nil.
+func (c *change) index(old, r *record) error {
+	if old != nil && r != nil && old.place() == r.place() && slices.Equal(old.Tags, r.Tags) {
+		return nil
+	}
+	before, after := old.entries(), r.entries()
+	for i := range before {
+		if !contains(after, &before[i]) {
+			if err := c.entry(&before[i], -1); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range after {
+		if !contains(before, &after[i]) {
+			if err := c.entry(&after[i], +1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// entry adds or removes an index entry and counts it.
+func (c *change) entry(e *entry, by int) error {
+	if by > 0 {
+		c.Set(e.key, present)
+	} else {
+		c.Delete(e.key)
+	}
+	if e.counter == nil {
+		return nil
+	}
+	return c.count(e.counter, by)
+}
+
+// count adds to a counter. One that comes to nothing is removed.
+func (c *change) count(key []byte, by int) error {
+	n, err := c.counter(key)
+	if err != nil {
+		return err
+	}
+	if n += by; n <= 0 {
+		c.Delete(key)
+		return nil
+	}
+	c.Set(key, binary.AppendUvarint(nil, uint64(n)))
+	return nil
+}
+
+func (c *change) counter(key []byte) (int, error) {
+	value, err := c.Get(key)
+	if value == nil || err != nil {
+		return 0, err
+	}
+	return number(value)
+}
+
+// number reads what a counter or guard holds.
+func number(value []byte) (int, error) {
+	n, read := binary.Uvarint(value)
+	if read != len(value) || n > 1<<53 {
+		return 0, fmt.Errorf("%w: a counter is not readable", ErrCorrupt)
+	}
+	return int(n), nil
+}
+
+// entry is an index entry and the counter that counts it, if one does.
+type entry struct{ key, counter []byte }
+
+func contains(list []entry, e *entry) bool {
+	return slices.ContainsFunc(list, func(other entry) bool { return bytes.Equal(other.key, e.key) })
+}
+
+// place is all that decides where the entries of a user lie, but its tags.
+type place struct {
+	state      keys.State
+	role, name string
+	uid        string
+	created    time.Time
+	online     uint64
+}
+
+func (r *record) place() place {
+	return place{r.state(), r.Role, strings.ToLower(r.Name), r.UID, r.CreatedAt, r.seen}
+}
+
+func (r *record) state() keys.State {
+	if r.DeactivatedAt.IsZero() {
+		return keys.Active
+	}
+	return keys.Deactivated
+}
+
+// setOnline makes the user online in this run of the store, or, with 0, offline.
+func (r *record) setOnline(run uint64) {
+	if r.seen, r.Status = run, Offline; run != 0 {
+		r.Status = Online
+	}
+}
+
+// entries lists all index entries of a user, none for nil.
+func (r *record) entries() []entry {
+	if r == nil {
+		return nil
+	}
+	p := r.place()
+	list := make([]entry, 0, 3+len(r.Tags))
+	roster := func(tag string) {
+		list = append(list, entry{keys.RosterEntry(p.state, tag, p.role, p.name, p.uid), keys.CounterOf(p.state, tag, p.role)})
+	}
+	roster("")
+	for _, tag := range r.Tags {
+		roster(tag)
+	}
+	list = append(list, entry{key: keys.CreatedEntry(p.state, p.created, p.uid)})
+	if p.online != 0 {
+		list = append(list, entry{key: keys.OnlineEntry(p.online, p.role, p.name, p.uid)})
+	}
+	return list
+}
+
+// maxClear is how many relations of a deleted user one change clears away.
+const maxClear = 256
+
+// remove deletes a user. rest says that not all relations could be cleared away yet.
+func (c *change) remove(old *record) (rest bool, err error) {
+	if err := c.index(old, nil); err != nil {
+		return false, err
+	}
+	return c.purge(old.UID)
+}
+
+// purge clears away some relations of a deleted user, and with the last of them its record.
+func (c *change) purge(uid string) (rest bool, err error) {
+	left := maxClear
+	for _, kind := range []byte{keys.Friend, keys.Block, keys.BlockRev, keys.Token} {
+		found, err := c.Scan(keys.PairsOf(kind, uid), left)
+		if err != nil {
+			return false, err
+		}
+		for _, w := range found {
+			c.Delete(w.Key)
+			if other := string(w.Key[len(uid)+2:]); kind != keys.Token {
+				c.Delete(keys.Pair(mirror[kind], other, uid))
+			}
+		}
+		if left -= len(found); left <= 0 {
+			c.Set(keys.Of(keys.User, uid), clearing)
+			c.Set(keys.Of(keys.Clearing, uid), present)
+			return true, nil
+		}
+	}
+	c.Delete(keys.Of(keys.Guard, uid))
+	c.Delete(keys.Of(keys.User, uid))
+	listed, err := c.Get(keys.Of(keys.Clearing, uid))
+	if listed != nil {
+		c.Delete(keys.Of(keys.Clearing, uid))
+	}
+	return false, err
+}
+
+// mirror is the kind of key that says the same from the other user's side.
+var mirror = map[byte]byte{keys.Friend: keys.Friend, keys.Block: keys.BlockRev, keys.BlockRev: keys.Block}
+
+// guard is read and written by each change of a user's relations, so that an engine which tells conflicts from written
+// keys sees such a change and a deletion of the user collide. It gives how many such changes there have been.
+func (c *change) guard(uid string) (int, error) {
+	key := keys.Of(keys.Guard, uid)
+	n, err := c.counter(key)
+	if err != nil {
+		return 0, err
+	}
+	c.Set(key, binary.AppendUvarint(nil, uint64(n)+1))
+	return n, nil
+}

@@ -1,0 +1,101 @@
+package kv
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// state is a version of the data, and how many hold it; the engine itself holds the newest.
+type state struct {
+	version uint64
+	refs    atomic.Int64
+}
+
+// hold takes a hold on the newest state.
+func (e *badgerEngine) hold() *state {
+	for {
+		s := e.current.Load()
+		for n := s.refs.Load(); n > 0; n = s.refs.Load() {
+			if s.refs.CompareAndSwap(n, n+1) {
+				return s
+			}
+		}
+	}
+}
+
+func (e *badgerEngine) View() View {
+	s := e.hold()
+	return &badgerView{engine: e, state: s, txn: e.db.NewTransactionAt(s.version, false)}
+}
+
+type badgerView struct {
+	engine *badgerEngine
+	state  *state
+	txn    *badger.Txn
+}
+
+func (v *badgerView) Version() uint64 { return v.state.version }
+
+func (v *badgerView) Release() {
+	v.txn.Discard()
+	v.engine.release(v.state)
+}
+
+func (v *badgerView) Get(key []byte) (value []byte, version uint64, err error) {
+	item, err := v.txn.Get(key)
+	if err != nil {
+		if errors.Is(err, badger.ErrKeyNotFound) {
+			return nil, 0, nil
+		}
+		return nil, 0, readError(err)
+	}
+	err = item.Value(func(b []byte) error { value = b; return nil }) // the item is ours alone, and so are its bytes
+	return value, item.Version(), readError(err)
+}
+
+func readError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, badger.ErrDBClosed):
+		return ErrClosed
+	}
+	return ErrCorrupt // Badger's own text holds the key
+}
+
+func (v *badgerView) Iterate(prefix []byte, reverse bool) Iterator {
+	return &badgerIterator{prefix: prefix, reverse: reverse, it: v.txn.NewIterator(badger.IteratorOptions{
+		Prefix:  prefix,
+		Reverse: reverse,
+	})}
+}
+
+type badgerIterator struct {
+	it      *badger.Iterator
+	prefix  []byte
+	reverse bool
+	from    []byte
+}
+
+func (i *badgerIterator) Seek(key []byte) {
+	if len(key) <= len(i.prefix) {
+		key = i.prefix
+		if i.reverse { // the last key with the prefix lies before this
+			i.from = append(append(i.from[:0], i.prefix...), "\xff\xff\xff\xff\xff\xff\xff\xff"...)
+			key = i.from
+		}
+	}
+	i.it.Seek(key)
+}
+
+func (i *badgerIterator) Next()       { i.it.Next() }
+func (i *badgerIterator) Valid() bool { return i.it.Valid() }
+func (i *badgerIterator) Key() []byte { return i.it.Item().Key() }
+func (i *badgerIterator) Close()      { i.it.Close() }
+
+func (i *badgerIterator) Value() (value []byte, err error) {
+	err = i.it.Item().Value(func(b []byte) error { value = b; return nil })
+	return value, readError(err)
+}

@@ -1,0 +1,251 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// DB runs changes over an Engine. Changes run one after the other, each seeing all before it; those that come while a
+// commit is under way share the next one, which is filled while the first is being synced. A lone change waits for nobody.
+type DB struct {
+	engine Engine
+	around func(writes []Write) (after func(version uint64))
+	*gate
+	closing sync.Once
+	closed  error
+
+	maxWrites, maxBytes int
+
+	turn   chan struct{} // holds one token: who has it runs its change, or looks at the two fields below
+	open   *batch        // takes changes; nil if there is none
+	flying *batch        // is being committed; nil if none is
+}
+
+// New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
+// writes, and what it returns when the commit has ended, with the version that has them, 0 if it failed; so a cache can
+// forget what is about to change.
+func New(engine Engine, around func(writes []Write) (after func(version uint64))) *DB {
+	if around == nil {
+		around = func([]Write) func(uint64) { return func(uint64) {} }
+	}
+	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1)}
+	db.maxWrites, db.maxBytes = engine.Limits()
+	db.turn <- struct{}{}
+	return db
+}
+
+// Close waits for the calls under way and closes the engine. Later calls fail with ErrClosed; a second Close does
+// nothing.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		db.gate.close()
+		db.closed = db.engine.Close()
+	})
+	return db.closed
+}
+
+// Read calls fn with the newest state, inside the gate.
+func (db *DB) Read(fn func(View) error) error {
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	v := db.engine.View()
+	defer v.Release()
+	return fn(v)
+}
+
+// Pin takes hold of the newest state for a walk that is done in steps, each inside Step. Release it in the end.
+func (db *DB) Pin() (View, error) {
+	if err := db.enter(); err != nil {
+		return nil, err
+	}
+	defer db.leave()
+	return db.engine.View(), nil
+}
+
+// Step calls fn inside the gate; use a pinned View only in there.
+func (db *DB) Step(fn func() error) error {
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	return fn()
+}
+
+// Engine gives the engine, for what is neither reading nor changing; use it in Step.
+func (db *DB) Engine() Engine { return db.engine }
+
+// Limits are the most writes and bytes of one change.
+func (db *DB) Limits() (writes, bytes int) { return db.maxWrites, db.maxBytes }
+
+// batch is a number of changes that are committed together.
+type batch struct {
+	overlay
+	view    View
+	base    *overlay      // what the batch being committed writes: newer than view
+	changes int           // how many have joined
+	sealed  bool          // takes no more changes
+	lead    chan struct{} // a token for the member that is to commit it
+	done    chan struct{} // closed when err says how it ended
+	err     error
+}
+
+// errAgain is the end of a batch whose changes have to run again, on another state.
+var errAgain = errors.New("run again")
+
+// Update runs fn as one change: all that it writes becomes durable and visible together, or nothing. fn runs in the
+// caller's goroutine while no other change runs, maybe more than once, and must not call Update. If fn fails, nothing is
+// written and Update gives its error. ctx is heard until fn has run; after that the change is on its way, and Update
+// waits for its end and tells it.
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if err := db.enter(); err != nil {
+		return err
+	}
+	defer db.leave()
+	alone := false // in a batch of its own
+	for {
+		b, fnErr, err := db.join(ctx, fn, alone)
+		if err != nil {
+			return err
+		}
+		if b == nil { // nothing to wait for
+			return fnErr
+		}
+		err = db.await(b)
+		switch {
+		case err == nil:
+			return fnErr
+		case errors.Is(err, errAgain), errors.Is(err, ErrConflict):
+		case errors.Is(err, ErrTooLarge) && b.changes > 1:
+			alone = true
+		default:
+			return err
+		}
+	}
+}
+
+// join runs fn when its turn comes and makes it a member of the open batch. What fn found is as good as the batches it
+// was found in, so a change that failed or wrote nothing awaits them like the others; b is nil if there is nothing to await.
+func (db *DB) join(ctx context.Context, fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
+	for {
+		select {
+		case <-db.turn:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+		if err := ctx.Err(); err != nil { // both were ready
+			db.turn <- struct{}{}
+			return nil, nil, err
+		}
+		if b, fnErr, err = db.run(fn, alone); err != errFull {
+			return b, fnErr, err
+		}
+		// The open batch had no room. Let it go first.
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+var errFull = errors.New("batch is full")
+
+// run has the turn and gives it back.
+func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
+	defer func() { db.turn <- struct{}{} }() // also when fn panics or ends its goroutine
+	b = db.open
+	if b == nil {
+		b = &batch{view: db.engine.View(), lead: make(chan struct{}, 1), done: make(chan struct{})}
+		if db.flying != nil {
+			b.base = &db.flying.overlay
+		}
+		db.open = b
+	} else if b.sealed || alone {
+		return b, nil, errFull
+	}
+	mark := b.mark()
+	finished := false
+	defer func() {
+		if !finished {
+			b.rollback(mark)
+			db.drop(b)
+		}
+	}()
+	fnErr = fn(&Tx{batch: b})
+	finished = true
+	if fnErr != nil {
+		b.rollback(mark)
+	}
+	if len(b.writes) > db.maxWrites || b.bytes > db.maxBytes {
+		b.rollback(mark)
+		if b.changes == 0 {
+			db.drop(b)
+			return nil, nil, ErrTooLarge
+		}
+		b.sealed = true
+		return b, nil, errFull
+	}
+	b.undo = b.undo[:0]
+	if len(b.writes) == 0 && db.flying == nil && b.changes == 0 {
+		db.drop(b)
+		return nil, fnErr, nil
+	}
+	b.changes++
+	b.sealed = b.sealed || alone
+	if db.flying == nil && b.changes == 1 {
+		b.lead <- struct{}{}
+	}
+	return b, fnErr, nil
+}
+
+// drop forgets an open batch that has no member.
+func (db *DB) drop(b *batch) {
+	if b.changes == 0 && db.open == b {
+		db.open = nil
+		b.view.Release()
+		close(b.done)
+	}
+}
+
+// await waits for the end of the batch; the member that gets the lead commits it.
+func (db *DB) await(b *batch) error {
+	select {
+	case <-b.done:
+	case <-b.lead:
+		db.commit(b)
+	}
+	return b.err
+}
+
+func (db *DB) commit(b *batch) {
+	<-db.turn
+	db.open, db.flying = nil, b
+	b.base = nil
+	db.turn <- struct{}{}
+
+	if len(b.writes) > 0 {
+		after := db.around(b.writes)
+		var version uint64
+		version, b.err = db.engine.Apply(b.writes)
+		after(version)
+	}
+
+	<-db.turn
+	db.flying = nil
+	if next := db.open; next != nil {
+		if b.err != nil { // next was built on what did not come to be
+			db.open = nil
+			next.view.Release()
+			next.err = errAgain
+			close(next.done)
+		} else {
+			next.lead <- struct{}{}
+		}
+	}
+	db.turn <- struct{}{}
+	b.view.Release()
+	close(b.done)
+}

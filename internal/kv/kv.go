@@ -1,0 +1,77 @@
+// Package kv is the small, ordered, transactional key-value seam that the store stands on. An Engine keeps the bytes;
+// DB adds serial changes over it that share commits.
+//
+// A key is at most MaxKey bytes, a value is never empty. Everything a change relies on is a key that it reads and
+// writes, so that an engine shared by several processes could tell conflicts from written keys alone.
+package kv
+
+import "errors"
+
+// MaxKey is the longest key, in bytes.
+const MaxKey = 1024
+
+// The errors of engines. A caller compares with errors.Is.
+var (
+	ErrConflict  = errors.New("userstore: conflicting change")
+	ErrTooLarge  = errors.New("userstore: change is too large for one transaction")
+	ErrUncertain = errors.New("userstore: it is not known whether the change happened")
+	ErrClosed    = errors.New("userstore: store is closed")
+	ErrLocked    = errors.New("userstore: directory is in use by another process or another Store")
+	ErrReadOnly  = errors.New("userstore: store is open read-only")
+	ErrCorrupt   = errors.New("userstore: data is damaged")
+	ErrKey       = errors.New("userstore: encryption key is missing or wrong")
+)
+
+// Engine is an ordered map of bytes with snapshots. Its methods may be called by many goroutines, Apply by one at a time.
+type Engine interface {
+	// View gives the newest applied state, unchanging until released.
+	View() View
+	// Apply makes all writes durable and visible, or none, and gives the version that has them. It fails with
+	// ErrConflict, ErrTooLarge or another error if none was made, and with ErrUncertain if that is not known.
+	Apply(writes []Write) (version uint64, err error)
+	// Limits are the most writes, and the most bytes of keys and values, that one Apply takes.
+	Limits() (writes, bytes int)
+	// Stats describes files and memory.
+	Stats() Stats
+	// Compact gives back the space of what was deleted or replaced.
+	Compact() error
+	Close() error
+}
+
+// Write is one key to set or, with a nil value, to delete.
+type Write struct{ Key, Value []byte }
+
+// View is a state of the engine. Views cost little to hold; an Iterator must be closed before its View is released.
+type View interface {
+	// Version grows with every Apply.
+	Version() uint64
+	// Get gives the value, the caller's to keep, and the version that wrote it; a nil value if there is none.
+	Get(key []byte) (value []byte, version uint64, err error)
+	// Iterate walks the keys that start with prefix, in order or, reversed, against it. It stands nowhere until Seek.
+	Iterate(prefix []byte, reverse bool) Iterator
+	Release()
+}
+
+// Iterator walks keys. Key and Value hold until the next Seek or Next.
+type Iterator interface {
+	// Seek goes to the first key at or after key in the direction of the walk; a key shorter than the prefix stands for
+	// the walk's start.
+	Seek(key []byte)
+	Next()
+	Valid() bool
+	Key() []byte
+	Value() ([]byte, error)
+	Close()
+}
+
+// Stats describes an engine's files and memory.
+type Stats struct {
+	DiskBytes int64   // all files together, as allocated
+	Levels    []Level // of the LSM tree
+}
+
+// Level is one level of an LSM tree.
+type Level struct {
+	Tables int
+	Bytes  int64
+}

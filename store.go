@@ -1,0 +1,396 @@
+package userstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/seed-3546c6b2/userstore/internal/cache"
+	"github.com/seed-3546c6b2/userstore/internal/keys"
+	"github.com/seed-3546c6b2/userstore/internal/kv"
+)
+
+// Store is a directory of users. Open one and use it from as many goroutines as you like. Its methods are the back
+// end's: they are trusted and may change everything. What a logged-in user may do is a Session.
+//
+// Every change is atomic, checks its rules inside its transaction, and returns what is stored afterwards. Unless
+// WithSync(false) was given, it is on disk when the call returns. Changes made at the same time share one commit.
+type Store struct {
+	options
+	db    *kv.DB
+	cache *cache.Cache[*record]
+	run   uint64 // tells who came online since Open from who did before; see record.seen
+}
+
+// Open opens the store in dir and creates it, readable by its owner alone, if there is none. ErrLocked: another process,
+// or another Store, has it open. ErrCorrupt: what is there is damaged. ErrInvalid: an option has a value it cannot
+// have, the encryption key is missing or wrong, or the store is of a newer format.
+func Open(dir string, opts ...Option) (*Store, error) {
+	if dir == "" {
+		return nil, invalid("dir", ruleRequired)
+	}
+	return open(dir, opts)
+}
+
+// OpenInMemory gives a store that is empty and leaves nothing behind. It follows the same rules in the same code.
+func OpenInMemory(opts ...Option) (*Store, error) { return open("", opts) }
+
+func open(dir string, opts []Option) (*Store, error) {
+	s, engine, err := newStore(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(engine, dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newStore checks the options and opens the engine; start makes a working store of both.
+func newStore(dir string, opts []Option) (*Store, kv.Engine, error) {
+	s := &Store{options: defaults()}
+	for _, opt := range opts {
+		opt(&s.options)
+	}
+	if err := s.options.check(); err != nil {
+		return nil, nil, err
+	}
+	engine, err := kv.OpenBadger(kv.Config{
+		Dir: dir, Sync: s.sync, ReadOnly: s.readOnly, Key: s.key, Small: s.profile == ProfileEdge, Log: s.log,
+	})
+	if err != nil {
+		return nil, nil, openError(err)
+	}
+	return s, engine, nil
+}
+
+func openError(err error) error {
+	if errors.Is(err, kv.ErrKey) {
+		return invalid("encryptionKey", ruleOpenKey)
+	}
+	return err
+}
+
+// start takes over an engine and brings what is in it up to this run.
+func (s *Store) start(engine kv.Engine, dir string) error {
+	s.cache = cache.New[*record](s.cacheSize(dir))
+	s.db = kv.New(engine, s.forget)
+	err := s.checkFormat()
+	if err == nil && !s.readOnly {
+		err = s.prepare()
+	}
+	if err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
+}
+
+// forget drops from the cache the users that a commit changes.
+func (s *Store) forget(writes []kv.Write) (after func(version uint64)) {
+	if s.cache == nil {
+		return func(uint64) {}
+	}
+	var uids []string
+	for _, w := range writes {
+		if w.Key[0] == keys.User {
+			uids = append(uids, string(w.Key[1:]))
+		}
+	}
+	return s.cache.Writing(uids)
+}
+
+// Close ends the store; calls under way are let finish, later ones return ErrClosed. A second Close does nothing.
+func (s *Store) Close() error { return s.db.Close() }
+
+func (s *Store) now() time.Time { return s.clock().Round(0).UTC() }
+
+// update runs a change; see kv.DB.Update.
+func (s *Store) update(ctx context.Context, fn func(*change) error) error {
+	if s.readOnly {
+		return ErrReadOnly
+	}
+	return s.db.Update(ctx, func(tx *kv.Tx) error { return fn(&change{Tx: tx, store: s}) })
+}
+
+// Create stores a new user and returns it as stored. The read-only fields of u are ignored. ErrExists: the uid is
+// taken, if only by a deactivated user. A *FieldError says which value breaks which rule.
+func (s *Store) Create(ctx context.Context, u User) (User, error) {
+	fresh, err := newRecord(u)
+	if err != nil {
+		return User{}, err
+	}
+	err = s.update(ctx, func(c *change) error { return c.create(fresh, s.now()) })
+	if err != nil {
+		return User{}, err
+	}
+	return fresh.clone(), nil
+}
+
+// newRecord makes a record of the editable fields of u, in their stored form.
+func newRecord(u User) (*record, error) {
+	r := &record{User: User{UID: u.UID}, born: rand.Uint64()}
+	r.setEditable(&u)
+	if err := normalize(&r.User); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// setEditable takes over a copy of the fields that a back end may edit, and leaves the others.
+func (r *record) setEditable(u *User) {
+	c := u.clone()
+	r.Name, r.Avatar, r.Link, r.Role, r.StatusMessage, r.Metadata, r.Tags = c.Name, c.Avatar, c.Link, c.Role, c.StatusMessage, c.Metadata, c.Tags
+}
+
+// Get returns an active user. ErrNotFound: there is none of that uid, or it is deactivated.
+func (s *Store) Get(ctx context.Context, uid string) (User, error) {
+	var u User
+	err := s.read(ctx, func(v kv.View) error {
+		r, err := s.active(v, uid)
+		if err == nil {
+			u = r.clone()
+		}
+		return err
+	})
+	return u, err
+}
+
+// read runs fn on the newest state.
+func (s *Store) read(ctx context.Context, fn func(kv.View) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.Read(fn)
+}
+
+// active reads a user that is not deactivated.
+func (s *Store) active(v kv.View, uid string) (*record, error) {
+	r, err := s.record(v, foldUID(uid))
+	if err == nil && (r == nil || !r.DeactivatedAt.IsZero()) {
+		err = notFound(uid)
+	}
+	return r, err
+}
+
+// record reads any user, from memory if it is there; nil if there is none. Nobody may change it.
+func (s *Store) record(v kv.View, uid string) (*record, error) {
+	if r, ok := s.cache.Get(uid, v.Version()); ok {
+		return r, nil
+	}
+	if !validID(uid) {
+		return nil, nil
+	}
+	value, version, err := v.Get(keys.Of(keys.User, uid))
+	if value == nil || err != nil || bytes.Equal(value, clearing) {
+		return nil, err
+	}
+	r, err := decodeRecord(uid, value, s.run)
+	if err == nil {
+		s.cache.Put(uid, r, r.weight(), version, v.Version())
+	}
+	return r, err
+}
+
+// notFound says who is missing, if what was asked for may be said at all: only a uid.
+func notFound(uid string) error {
+	if uid = foldUID(uid); !validID(uid) {
+		return ErrNotFound
+	}
+	return fmt.Errorf("%w: user %s", ErrNotFound, uid)
+}
+
+// Update changes an active user: it reads the user, calls edit on a copy, checks the result against the rules, and
+// writes it, all in one step, and returns what is stored. Nothing is written if edit returns an error, which Update
+// returns, or if it changes nothing. ErrNotFound: no such active user. A *FieldError matching ErrNotEditable: edit
+// changed a field that is not to be changed. One matching ErrInvalid: a value breaks a rule.
+//
+// edit may run more than once, and other writers wait for it: keep it short, and do not write to the store in it.
+func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
+	var stored *record
+	err := s.update(ctx, func(c *change) (err error) {
+		old, err := c.active(uid)
+		if err == nil {
+			stored, err = c.edit(old, backEnd, edit)
+		}
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return stored.clone(), nil
+}
+
+// Upsert creates the user, or replaces all editable fields of the one that has its uid; fields that u leaves empty are
+// emptied. The read-only fields of u are ignored, so what Get gave can be given back. ErrExists: the uid is a
+// deactivated user's.
+func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
+	fresh, err := newRecord(u)
+	if err != nil {
+		return User{}, err
+	}
+	var stored *record
+	err = s.update(ctx, func(c *change) error {
+		old, err := c.user(fresh.UID)
+		switch {
+		case err != nil:
+			return err
+		case old == nil:
+			stored = fresh
+			return c.create(fresh, s.now())
+		case !old.DeactivatedAt.IsZero():
+			return exists(old.UID)
+		}
+		stored, err = c.edit(old, backEnd, func(edited *User) error {
+			r := record{User: *edited}
+			r.setEditable(&fresh.User)
+			*edited = r.User
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return stored.clone(), nil
+}
+
+func exists(uid string) error { return fmt.Errorf("%w: user %s", ErrExists, uid) }
+
+// Outcome tells what became of each uid of a call over many, as the caller wrote it; a repeated uid is named once.
+type Outcome struct {
+	Done     []string // changed now
+	Already  []string // was so before
+	NotFound []string // malformed, unknown, or, where that matters, deactivated
+	Refused  []string // not allowed, such as blocking oneself
+}
+
+// verdict is what became of one uid of a call over many.
+type verdict uint8
+
+const (
+	done verdict = iota
+	already
+	missing
+	refused
+)
+
+// each makes one change for each uid, and sorts the uids by what the change came to. An error ends it.
+func (s *Store) each(ctx context.Context, uids []string, fn func(c *change, uid string) (verdict, error)) (Outcome, error) {
+	var out Outcome
+	buckets := [...]*[]string{done: &out.Done, already: &out.Already, missing: &out.NotFound, refused: &out.Refused}
+	seen := make(map[string]bool, len(uids))
+	for _, given := range uids {
+		uid := foldUID(given)
+		if seen[uid] {
+			continue
+		}
+		seen[uid] = true
+		var v verdict
+		err := s.update(ctx, func(c *change) (err error) {
+			v, err = fn(c, uid)
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+		*buckets[v] = append(*buckets[v], given)
+	}
+	return out, nil
+}
+
+// Deactivate hides users: look-ups answer as if they did not exist, and their tokens do not work, until Reactivate.
+// Everything about them is kept, their uids stay taken, and they are offline. Each uid is a change of its own.
+func (s *Store) Deactivate(ctx context.Context, uids ...string) (Outcome, error) {
+	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
+		old, err := c.user(uid)
+		switch {
+		case err != nil:
+			return 0, err
+		case old == nil:
+			return missing, nil
+		case !old.DeactivatedAt.IsZero():
+			return already, nil
+		}
+		now := s.now()
+		r := *old
+		r.setOnline(0)
+		r.DeactivatedAt, r.UpdatedAt, r.Version = now, now, old.Version+1
+		return done, c.put(old, &r)
+	})
+}
+
+// Reactivate brings deactivated users back with all they had; their tokens work again. Each uid is a change of its own.
+func (s *Store) Reactivate(ctx context.Context, uids ...string) (Outcome, error) {
+	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
+		old, err := c.user(uid)
+		switch {
+		case err != nil:
+			return 0, err
+		case old == nil:
+			return missing, nil
+		case old.DeactivatedAt.IsZero():
+			return already, nil
+		}
+		r := *old
+		r.DeactivatedAt, r.UpdatedAt, r.Version = time.Time{}, s.now(), old.Version+1
+		return done, c.put(old, &r)
+	})
+}
+
+// Delete removes a user, active or deactivated, for good, with everything that names it: friendships, blocks both ways,
+// and tokens. The uid is free again. ErrNotFound: no such user.
+func (s *Store) Delete(ctx context.Context, uid string) error {
+	uid = foldUID(uid)
+	rest := false
+	err := s.update(ctx, func(c *change) error {
+		old, err := c.user(uid)
+		if err == nil && old == nil {
+			err = notFound(uid)
+		}
+		if err == nil {
+			rest, err = c.remove(old)
+		}
+		return err
+	})
+	if err != nil || !rest {
+		return err
+	}
+	return s.purge(context.WithoutCancel(ctx), uid)
+}
+
+// purge clears away the relations of a deleted user that had too many for one change.
+func (s *Store) purge(ctx context.Context, uid string) error {
+	for rest := true; rest; {
+		err := s.update(ctx, func(c *change) (err error) {
+			rest, err = c.purge(uid)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SetStatus says that an active user is Online or Offline from now on, and sets its LastActiveAt. It is no edit: Version
+// and UpdatedAt stay. After Open everybody is offline. ErrNotFound: no such active user.
+func (s *Store) SetStatus(ctx context.Context, uid string, st Status) error {
+	if st != Online && st != Offline {
+		return invalid(FieldStatus, ruleUnknown)
+	}
+	return s.update(ctx, func(c *change) error {
+		old, err := c.active(uid)
+		if err != nil {
+			return err
+		}
+		r := *old
+		r.LastActiveAt = s.now()
+		if r.setOnline(0); st == Online {
+			r.setOnline(s.run)
+		}
+		return c.put(old, &r)
+	})
+}

@@ -1,0 +1,300 @@
+package userstore
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+
+	"time"
+
+	"github.com/seed-3546c6b2/userstore/internal/kv"
+)
+
+// ImportMode says what an import does with a uid that is there already.
+type ImportMode uint8
+
+const (
+	ImportInsert ImportMode = iota // its line fails with ErrExists
+	ImportUpsert                   // the line replaces the user's editable fields and the times it gives
+	ImportSkip                     // the line is passed over
+)
+
+// ImportOptions adjusts Import.
+type ImportOptions struct {
+	Mode     ImportMode
+	Progress func(read int) // called now and then with the number of lines dealt with so far
+}
+
+// ImportReport says what an import came to.
+type ImportReport struct {
+	Read, Created, Updated, Skipped, Failed int
+	Errors                                  []LineError // the first 100
+}
+
+// LineError says why a line was not imported.
+type LineError struct {
+	Line int    // counted from 1
+	UID  string // if it could be read
+	Err  error
+}
+
+const (
+	maxLineErrors = 100
+	maxLine       = 1 << 20 // bytes
+	importBatch   = 512     // lines that share a commit
+)
+
+// Import reads users, one JSON object to a line in CometChat's shape, and stores them; blank lines are passed over. The
+// times of a line are kept, its status is not. A line with deactivatedAt stays or becomes a deactivated user; no line
+// brings one back: an upsert line without it meets a deactivated user with ErrExists. A line that fails stops no other.
+//
+// Lines are stored some hundred at a time, each whole, in bounded memory. Import ends early with an error if r fails,
+// ctx ends or the store cannot write; the report says what was stored until then.
+func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (ImportReport, error) {
+	var report ImportReport
+	if opts.Mode > ImportSkip {
+		return report, invalid("mode", ruleUnknown)
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(int) {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches := make(chan []importLine, 2) // parsing goes on while a batch is stored
+	failed := make(chan error, 1)
+	go func() {
+		defer close(batches)
+		failed <- readLines(ctx, r, batches)
+	}()
+	for batch := range batches {
+		if err := s.importBatch(ctx, batch, opts.Mode, &report); err != nil {
+			return report, err
+		}
+		opts.Progress(report.Read)
+	}
+	return report, <-failed
+}
+
+// importLine is a line that was read: a user, or why it is none.
+type importLine struct {
+	number int
+	user   *record
+	given  User // as the line gives it
+	err    error
+}
+
+func readLines(ctx context.Context, r io.Reader, to chan<- []importLine) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var batch []importLine
+	send := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		select {
+		case to <- batch:
+			batch = nil
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	for number := 1; ; number++ {
+		line, tooLong, err := readLine(in)
+		if line = bytes.TrimSpace(line); len(line) > 0 || tooLong {
+			batch = append(batch, parseLine(number, line, tooLong))
+			if len(batch) == importBatch {
+				if err := send(); err != nil {
+					return err
+				}
+			}
+		}
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return errors.Join(send(), err)
+		}
+	}
+}
+
+// readLine gives the next line; of one that is too long it gives nothing but that it is.
+func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line)+len(part) > maxLine {
+			line, tooLong = nil, true
+		}
+		if !tooLong {
+			line = append(line, part...)
+		}
+		if err != bufio.ErrBufferFull {
+			return line, tooLong, err
+		}
+	}
+}
+
+func parseLine(number int, line []byte, tooLong bool) importLine {
+	l := importLine{number: number}
+	switch {
+	case tooLong:
+		l.err = invalid("line", ruleTooLong, maxLine)
+		return l
+	default:
+		if l.err = l.given.UnmarshalJSON(line); l.err != nil {
+			l.given.UID = lineUID(line)
+			return l
+		}
+	}
+	if l.user, l.err = newRecord(l.given); l.err != nil {
+		return l
+	}
+	l.user.CreatedAt, l.user.UpdatedAt = l.given.CreatedAt, l.given.UpdatedAt
+	l.user.LastActiveAt, l.user.DeactivatedAt = l.given.LastActiveAt, l.given.DeactivatedAt
+	return l
+}
+
+// lineUID makes what it can of a line that is no user.
+func lineUID(line []byte) string {
+	var who struct {
+		UID string `json:"uid"`
+	}
+	if json.Unmarshal(line, &who) != nil {
+		return ""
+	}
+	return who.UID
+}
+
+// importBatch stores lines in one change, each of which is written whole or not at all.
+func (s *Store) importBatch(ctx context.Context, lines []importLine, mode ImportMode, report *ImportReport) error {
+	var tally ImportReport
+	err := s.update(ctx, func(c *change) error {
+		tally = ImportReport{Read: len(lines)}
+		now := s.now()
+		for i := range lines {
+			l := &lines[i]
+			err := l.err
+			if err == nil {
+				err = c.importLine(l, mode, now, &tally)
+			}
+			if err == nil {
+				continue
+			}
+			if !isRefusal(err) {
+				return err
+			}
+			tally.Failed++
+			uid := foldUID(l.given.UID)
+			if !validID(uid) {
+				uid = ""
+			}
+			tally.Errors = append(tally.Errors, LineError{Line: l.number, UID: uid, Err: err})
+		}
+		return nil
+	})
+	if errors.Is(err, kv.ErrTooLarge) && len(lines) > 1 {
+		half := len(lines) / 2
+		if err := s.importBatch(ctx, lines[:half], mode, report); err != nil {
+			return err
+		}
+		return s.importBatch(ctx, lines[half:], mode, report)
+	}
+	if err == nil {
+		report.add(&tally)
+	}
+	return err
+}
+
+// isRefusal tells an error of a line, which is checked before anything of it is written, from one of the store.
+func isRefusal(err error) bool { return errors.Is(err, ErrInvalid) || errors.Is(err, ErrExists) }
+
+func (r *ImportReport) add(t *ImportReport) {
+	r.Read += t.Read
+	r.Created += t.Created
+	r.Updated += t.Updated
+	r.Skipped += t.Skipped
+	r.Failed += t.Failed
+	r.Errors = append(r.Errors, t.Errors[:min(len(t.Errors), maxLineErrors-len(r.Errors))]...)
+}
+
+func (c *change) importLine(l *importLine, mode ImportMode, now time.Time, tally *ImportReport) error {
+	old, err := c.user(l.user.UID)
+	switch {
+	case err != nil:
+		return err
+	case old == nil:
+		r := *l.user // the change may run again
+		r.born = rand.Uint64()
+		tally.Created++
+		if err := c.create(&r, now); err != nil {
+			tally.Created--
+			return err
+		}
+		return nil
+	case mode == ImportSkip:
+		tally.Skipped++
+		return nil
+	case mode == ImportInsert, !old.DeactivatedAt.IsZero() && l.user.DeactivatedAt.IsZero():
+		return exists(old.UID)
+	}
+	if err := c.importOver(old, l.user, now); err != nil {
+		return err
+	}
+	tally.Updated++
+	return nil
+}
+
+// importOver replaces a user by a line.
+func (c *change) importOver(old, line *record, now time.Time) error {
+	if line.Role != old.Role {
+		if err := c.needRole(line.Role); err != nil {
+			return err
+		}
+	}
+	r := *old
+	r.setEditable(&line.User)
+	keep := func(t *time.Time, given time.Time) {
+		if !given.IsZero() {
+			*t = given
+		}
+	}
+	keep(&r.CreatedAt, line.CreatedAt)
+	keep(&r.LastActiveAt, line.LastActiveAt)
+	keep(&r.DeactivatedAt, line.DeactivatedAt)
+	keep(&r.UpdatedAt, line.UpdatedAt)
+	if !r.DeactivatedAt.IsZero() {
+		r.setOnline(0)
+	}
+	if !differ(&old.User, &r.User) {
+		return nil
+	}
+	if r.Version++; line.UpdatedAt.IsZero() {
+		r.UpdatedAt = now
+	}
+	return c.put(old, &r)
+}
+
+// Export writes the users that the query describes, all of one moment, one JSON object to a line, and returns how many
+// they were. Limit and Cursor do not matter.
+func (s *Store) Export(ctx context.Context, w io.Writer, q Query) (int, error) {
+	out := bufio.NewWriterSize(w, 64<<10)
+	n := 0
+	for u, err := range s.All(ctx, q) {
+		if err != nil {
+			return n, err
+		}
+		line, err := u.MarshalJSON()
+		if err != nil {
+			return n, err
+		}
+		out.Write(line)
+		if err := out.WriteByte('\n'); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, out.Flush()
+}
