@@ -53,7 +53,7 @@ func (e Exchange) Redacted() Exchange {
 	}
 	hide := func(s string) string {
 		for _, secret := range secrets {
-			s = strings.ReplaceAll(s, secret, redacted)
+			s = hideWord(s, secret)
 		}
 		return s
 	}
@@ -61,6 +61,29 @@ func (e Exchange) Redacted() Exchange {
 	e.Body = secretMember.ReplaceAllString(hide(e.Body), `"$1":"`+redacted+`"`)
 	e.Answer = secretMember.ReplaceAllString(hide(e.Answer), `"$1":"`+redacted+`"`)
 	return e
+}
+
+// hideWord takes secret out of s where it stands alone: a key may be as short as "auth", and the path auth_tokens is to
+// stay what it is.
+func hideWord(s, secret string) string {
+	inWord := func(c byte) bool {
+		return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+	}
+	var b strings.Builder
+	for from := 0; ; {
+		at := strings.Index(s[from:], secret)
+		if at < 0 {
+			return b.String() + s[from:]
+		}
+		start, end := from+at, from+at+len(secret)
+		b.WriteString(s[from:start])
+		if start > 0 && inWord(s[start-1]) || end < len(s) && inWord(s[end]) {
+			b.WriteString(secret)
+		} else {
+			b.WriteString(redacted)
+		}
+		from = end
+	}
 }
 
 // Journal remembers the last 256 exchanges of a Handler. It is safe for use by many goroutines at once.
