@@ -1,0 +1,55 @@
+package cometchattest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// route is what a caller writes as "POST /users/{uid}", "/users", "DELETE" or "": a method, or any; a path, or any.
+type route struct {
+	method string
+	path   []string // nil = any
+}
+
+// parseRoute reads a route. It is not ok if no request could ever be meant.
+func parseRoute(s string) (rt route, ok bool) {
+	method, path, hasPath := strings.Cut(s, "/")
+	rt.method = strings.ToUpper(strings.TrimSpace(method))
+	if hasPath {
+		rt.path = segments("/" + strings.TrimSpace(path))
+	}
+	switch rt.method {
+	case "", http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return rt, true
+	}
+	return rt, false
+}
+
+func (rt route) matches(method, path string) bool {
+	if rt.method != "" && rt.method != method {
+		return false
+	}
+	if rt.path == nil {
+		return true
+	}
+	got := segments(path)
+	if len(got) != len(rt.path) {
+		return false
+	}
+	for i, want := range rt.path {
+		wild := strings.HasPrefix(want, "{") && strings.HasSuffix(want, "}")
+		if want != got[i] && (!wild || got[i] == "") {
+			return false
+		}
+	}
+	return true
+}
+
+// segments splits an escaped path and takes the version of the API off.
+func segments(path string) []string {
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if parts[0] == "v3" || parts[0] == "v3.0" {
+		return parts[1:]
+	}
+	return parts
+}
