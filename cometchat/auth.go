@@ -106,7 +106,7 @@ func (c *call) authenticateUser() error {
 
 // sessionError answers a session that has ended, in the course of a call or before it, as a bad token.
 func (c *call) sessionError(err error) error {
-	if errors.Is(err, userstore.ErrNotFound) || errors.Is(err, userstore.ErrLoggedOut) || errors.Is(err, userstore.ErrInvalid) {
+	if errors.Is(err, userstore.ErrNotFound) || errors.Is(err, userstore.ErrLoggedOut) {
 		return badToken(c.token)
 	}
 	return err

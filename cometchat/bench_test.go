@@ -211,3 +211,9 @@ func town(t testing.TB, change ...func(*Options)) *bench {
 	b.online("bob")
 	return b
 }
+
+// from makes a user's request to a host.
+func (b *bench) from(host, method, path, token string) reply {
+	b.t.Helper()
+	return b.send(method, "http://"+host+path, "", "authToken", token)
+}

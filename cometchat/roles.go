@@ -101,17 +101,22 @@ func (f *fields) settings(now roleSettings) *roleSettings {
 	if raw == nil {
 		return nil
 	}
-	inner := fields{broken: f.broken}
+	members := map[string]json.RawMessage{}
 	if len(*raw) > 0 {
-		json.Unmarshal(*raw, &inner.raw) //nolint:errcheck // object has seen that it is one
+		json.Unmarshal(*raw, &members) //nolint:errcheck // object has seen that it is one
 	}
+	inner := fields{raw: map[string]json.RawMessage{}, broken: f.broken}
 	for name, to := range map[string]*string{"listUsers": &now.ListUsers, "sendMessagesTo": &now.SendMessagesTo} {
-		v := inner.text(name)
+		at := "settings." + name
+		if v, ok := members[name]; ok {
+			inner.raw[at] = v
+		}
+		v := inner.text(at)
 		if v == nil {
 			continue
 		}
 		if *v != toAll && *v != toFriendsOnly {
-			f.wrong("settings."+name, "The selected settings.%s is invalid.", name)
+			f.wrong(at, "The selected %s is invalid.", at)
 		}
 		*to = *v
 	}
