@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"errors"
 	"sync/atomic"
 
@@ -79,11 +80,13 @@ type badgerIterator struct {
 	from    []byte
 }
 
+var highest = bytes.Repeat([]byte{0xff}, MaxKey)
+
 func (i *badgerIterator) Seek(key []byte) {
 	if len(key) <= len(i.prefix) {
 		key = i.prefix
-		if i.reverse { // the last key with the prefix lies before this
-			i.from = append(append(i.from[:0], i.prefix...), "\xff\xff\xff\xff\xff\xff\xff\xff"...)
+		if i.reverse { // no key with the prefix lies behind this
+			i.from = append(append(i.from[:0], i.prefix...), highest...)
 			key = i.from
 		}
 	}
