@@ -3,9 +3,11 @@ package cometchattest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 var (
@@ -33,26 +35,46 @@ func (s *Server) dial(context.Context, string, string) (net.Conn, error) {
 	}
 	here, there := net.Pipe()
 	s.pipes.Add(1)
-	p := &pipe{there, sync.OnceFunc(s.pipes.Done)}
+	p := &farEnd{there, sync.OnceFunc(s.pipes.Done)}
 	_ = s.http.Serve(&onePipe{p}) // goes on in a goroutine; there is no second connection to accept
-	return here, nil
+	return &nearEnd{Conn: here}, nil
 }
 
-// pipe is the server's end of a connection in memory.
-type pipe struct {
+// nearEnd is the client's end of a connection in memory. As on a network, what is sent to a server that has hung up is
+// lost without an error, so that a client whose request was refused half-way gets to read the answer.
+type nearEnd struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *nearEnd) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, io.ErrClosedPipe) && !c.closed.Load() {
+		return len(b), nil
+	}
+	return n, err
+}
+
+func (c *nearEnd) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// farEnd is the server's end of a connection in memory.
+type farEnd struct {
 	net.Conn
 	served func()
 }
 
 // pipeState is told by net/http what becomes of a connection.
 func pipeState(c net.Conn, state http.ConnState) {
-	if p, ok := c.(*pipe); ok && (state == http.StateClosed || state == http.StateHijacked) {
+	if p, ok := c.(*farEnd); ok && (state == http.StateClosed || state == http.StateHijacked) {
 		p.served()
 	}
 }
 
 // onePipe is a listener that accepts one connection.
-type onePipe struct{ next *pipe }
+type onePipe struct{ next *farEnd }
 
 func (l *onePipe) Accept() (net.Conn, error) {
 	if l.next == nil {

@@ -121,7 +121,17 @@ func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	srv := cometchattest.RunT(t)
 	require.Equal(t, "ERR_API_NOT_FOUND", ask(srv.Client(), srv, "GET", "/v3/nowhere", "").code())
-	require.GreaterOrEqual(t, ask(srv.Client(), srv, "POST", "/users", strings.Repeat("x", 1<<20)).status, 400)
+
+	// A client whose request is refused before it is all sent gets to read why, be it however long.
+	long := strings.Repeat("x", 1<<20)
+	for range 50 {
+		a := ask(srv.Client(), srv, "POST", "/users", long)
+		require.NoError(t, a.err)
+		require.Equal(t, http.StatusRequestEntityTooLarge, a.status)
+	}
+	endless, err := http.NewRequest("POST", srv.URL+"/users", &spring{})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusRequestEntityTooLarge, send(srv.Client(), endless).status)
 
 	req, err := http.NewRequest("GET", srv.URL+"/users", nil)
 	require.NoError(t, err)
@@ -158,4 +168,14 @@ func TestWebSocket(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, userstore.Online, u.Status)
 	})
+}
+
+// spring is a body that never ends.
+type spring struct{}
+
+func (*spring) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
 }

@@ -138,6 +138,7 @@ func (s *Server) handler() *cometchat.Handler {
 // serve stands before the handler: it keeps the journal and lets faults act.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	e := s.journal.open(r, s.Now())
+	r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's Body when it decides how to hang up
 	r.Body = &bodyRecorder{r.Body, &s.journal, e}
 	out := &recorder{w, &s.journal, e, s.clock}
 	if faults := s.struck(r); len(faults) > 0 {
