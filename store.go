@@ -77,7 +77,7 @@ func openError(err error) error {
 // start takes over an engine and brings what is in it up to this run.
 func (s *Store) start(engine kv.Engine, dir string) error {
 	s.cache = cache.New[*record](s.cacheSize(dir))
-	s.db = kv.New(engine, s.forget)
+	s.db = kv.New(engine, keys.Counter, s.forget)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
 		err = s.prepare()

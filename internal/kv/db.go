@@ -3,7 +3,9 @@ package kv
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // DB runs changes over an Engine. Changes run one after the other, each seeing all before it; those that come while a
@@ -17,19 +19,27 @@ type DB struct {
 
 	maxWrites, maxBytes int
 
-	turn   chan struct{} // holds one token: who has it runs its change, or looks at the two fields below
+	turn   chan struct{} // holds one token: who has it runs its change, or looks at the fields below
 	open   *batch        // takes changes; nil if there is none
 	flying *batch        // is being committed; nil if none is
+	hot    map[string][]byte
+	isHot  byte
+
+	crowd atomic.Int32 // how many changes the last batch had
 }
+
+// maxHot is how many keys are kept at hand, about 100 bytes each.
+const maxHot = 8192
 
 // New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
 // writes, and what it returns when the commit has ended, with the version that has them, 0 if it failed; so a cache can
-// forget what is about to change.
-func New(engine Engine, around func(writes []Write) (after func(version uint64))) *DB {
+// forget what is about to change. Keys that start with the byte hot are ones that many changes read and write, such as
+// counters: the newest values of some are kept at hand, which holds as long as nobody else writes to the engine.
+func New(engine Engine, hot byte, around func(writes []Write) (after func(version uint64))) *DB {
 	if around == nil {
 		around = func([]Write) func(uint64) { return func(uint64) {} }
 	}
-	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1)}
+	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), hot: map[string][]byte{}, isHot: hot}
 	db.maxWrites, db.maxBytes = engine.Limits()
 	db.turn <- struct{}{}
 	return db
@@ -85,7 +95,7 @@ type batch struct {
 	overlay
 	view    View
 	base    *overlay      // what the batch being committed writes: newer than view
-	changes int           // how many have joined
+	changes atomic.Int32  // how many have joined
 	sealed  bool          // takes no more changes
 	lead    chan struct{} // a token for the member that is to commit it
 	done    chan struct{} // closed when err says how it ended
@@ -118,7 +128,7 @@ func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 		case err == nil:
 			return fnErr
 		case errors.Is(err, errAgain), errors.Is(err, ErrConflict):
-		case errors.Is(err, ErrTooLarge) && b.changes > 1:
+		case errors.Is(err, ErrTooLarge) && b.changes.Load() > 1:
 			alone = true
 		default:
 			return err
@@ -174,14 +184,14 @@ func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 			db.drop(b)
 		}
 	}()
-	fnErr = fn(&Tx{batch: b})
+	fnErr = fn(&Tx{db: db, batch: b})
 	finished = true
 	if fnErr != nil {
 		b.rollback(mark)
 	}
 	if len(b.writes) > db.maxWrites || b.bytes > db.maxBytes {
 		b.rollback(mark)
-		if b.changes == 0 {
+		if b.changes.Load() == 0 {
 			db.drop(b)
 			return nil, nil, ErrTooLarge
 		}
@@ -189,13 +199,13 @@ func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 		return b, nil, errFull
 	}
 	b.undo = b.undo[:0]
-	if len(b.writes) == 0 && db.flying == nil && b.changes == 0 {
+	if len(b.writes) == 0 && db.flying == nil && b.changes.Load() == 0 {
 		db.drop(b)
 		return nil, fnErr, nil
 	}
-	b.changes++
+	b.changes.Add(1)
 	b.sealed = b.sealed || alone
-	if db.flying == nil && b.changes == 1 {
+	if db.flying == nil && b.changes.Load() == 1 {
 		b.lead <- struct{}{}
 	}
 	return b, fnErr, nil
@@ -203,7 +213,7 @@ func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 
 // drop forgets an open batch that has no member.
 func (db *DB) drop(b *batch) {
-	if b.changes == 0 && db.open == b {
+	if b.changes.Load() == 0 && db.open == b {
 		db.open = nil
 		b.view.Release()
 		close(b.done)
@@ -215,14 +225,26 @@ func (db *DB) await(b *batch) error {
 	select {
 	case <-b.done:
 	case <-b.lead:
+		db.gather(b)
 		db.commit(b)
 	}
 	return b.err
 }
 
+// gather lets others join first where changes come in crowds: whoever has just had an answer tends to come back with the
+// next change, and a commit of many costs little more than one of few. It goes on as long as that brings somebody; after
+// a batch of one it is not done, so a lone change waits for nobody.
+func (db *DB) gather(b *batch) {
+	for crowd, seen := db.crowd.Load(), int32(0); crowd > 1 && b.changes.Load() > seen; {
+		seen = b.changes.Load()
+		runtime.Gosched()
+	}
+}
+
 func (db *DB) commit(b *batch) {
 	<-db.turn
 	db.open, db.flying = nil, b
+	db.crowd.Store(b.changes.Load())
 	b.base = nil
 	db.turn <- struct{}{}
 
@@ -235,17 +257,34 @@ func (db *DB) commit(b *batch) {
 
 	<-db.turn
 	db.flying = nil
-	if next := db.open; next != nil {
-		if b.err != nil { // next was built on what did not come to be
+	next := db.open
+	if b.err == nil {
+		db.keepHot(b.writes)
+	} else {
+		clear(db.hot)
+		if next != nil { // it was built on what did not come to be
 			db.open = nil
 			next.view.Release()
 			next.err = errAgain
 			close(next.done)
-		} else {
-			next.lead <- struct{}{}
+			next = nil
 		}
 	}
-	db.turn <- struct{}{}
 	b.view.Release()
 	close(b.done)
+	db.turn <- struct{}{}
+	if next != nil {
+		next.lead <- struct{}{}
+	}
+}
+
+func (db *DB) keepHot(writes []Write) {
+	for _, w := range writes {
+		if w.Key[0] == db.isHot {
+			if len(db.hot) >= maxHot {
+				clear(db.hot)
+			}
+			db.hot[string(w.Key)] = w.Value
+		}
+	}
 }

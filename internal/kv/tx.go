@@ -61,11 +61,17 @@ func (o *overlay) set(key, value []byte) {
 }
 
 // Tx is what a change sees and writes: the engine's state, what earlier changes wrote, and its own.
-type Tx struct{ batch *batch }
+type Tx struct {
+	db    *DB
+	batch *batch
+}
 
 // Get gives the value of key, nil if there is none. It must not be changed.
 func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if value, ok := tx.pending(key); ok {
+		return value, nil
+	}
+	if value, ok := tx.db.hot[string(key)]; ok {
 		return value, nil
 	}
 	value, _, err := tx.batch.view.Get(key)
