@@ -124,6 +124,7 @@ func hold(t *testing.T, sentences []sentence) {
 		open func(testing.TB, ...userstore.Option) *world
 	}{{"memory", memory}, {"disk", disk}} {
 		t.Run(engine.name, func(t *testing.T) {
+			t.Parallel()
 			w := engine.open(t)
 			for _, s := range sentences {
 				t.Run(s.rule, func(t *testing.T) {
