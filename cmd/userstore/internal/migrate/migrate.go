@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	pageSize  = 100 // rows asked for, and users handled between two saves of the state
+	pageSize  = 100 // rows asked for at once
+	userPage  = 40  // users with requests of their own between two saves of the state
 	batchSize = 25  // uids in one request: the service's own limit
 )
 

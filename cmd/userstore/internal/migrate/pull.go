@@ -27,11 +27,10 @@ func (r *run) rows(ctx context.Context, path string, query url.Values, at string
 	if err != nil || !more {
 		return rows, "", err
 	}
-	if first := string(rows[0]); first == r.lastRow {
+	if string(rows[0]) == r.lastRow {
 		return nil, "", errSamePage
-	} else {
-		r.lastRow = first
 	}
+	r.lastRow = string(rows[0])
 	return rows, strconv.Itoa(number + 1), nil
 }
 
@@ -118,7 +117,7 @@ func (r *run) pullUsers(ctx context.Context, at string, deactivated bool) (strin
 // eachUser makes a step of what is done for one active user of the store.
 func (r *run) eachUser(do func(ctx context.Context, uid string) error) func(context.Context, string) (string, error) {
 	return func(ctx context.Context, at string) (string, error) {
-		users, err := r.store.List(ctx, userstore.Query{Sort: userstore.SortUID, Limit: pageSize, Cursor: at})
+		users, err := r.store.List(ctx, userstore.Query{Sort: userstore.SortUID, Limit: userPage, Cursor: at})
 		if err != nil {
 			return "", err
 		}

@@ -66,7 +66,7 @@ type userJSON struct {
 // pushUsers brings a page of users over, and then deactivates those of them that are deactivated in the store.
 func (r *run) pushUsers(ctx context.Context, at string) (string, error) {
 	users, err := r.store.List(ctx, userstore.Query{
-		Sort: userstore.SortUID, Deactivated: userstore.DeactivatedInclude, Limit: pageSize, Cursor: at,
+		Sort: userstore.SortUID, Deactivated: userstore.DeactivatedInclude, Limit: userPage, Cursor: at,
 	})
 	if err != nil {
 		return "", err
