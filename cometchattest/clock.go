@@ -9,7 +9,8 @@ import (
 // Now is the time on the double's clock.
 func (s *Server) Now() time.Time { return s.clock.now() }
 
-// SetTime stops the clock at t; from then on it moves only when told to. The zero time lets it run again, at the right time.
+// SetTime stops the clock at t; from then on it moves only when told to. The zero time lets it run again, at the right
+// time.
 func (s *Server) SetTime(t time.Time) { s.clock.set(t) }
 
 // Advance moves the clock by d, be it running or stopped.

@@ -21,9 +21,9 @@
 //
 // # State
 //
-// [Server.Seed] and [Server.SeedLines] fill the store; [Server.Snapshot] and [Server.Restore] take it back to an earlier
-// state, [Server.Reset] to the first. [Server.SetTime] and [Server.Advance] move the clock that every time in the store
-// and in answers is read from.
+// [Server.Seed] and [Server.SeedLines] fill the store; [Server.Snapshot] and [Server.Restore] take it back to an
+// earlier state, [Server.Reset] to the first. [Server.SetTime] and [Server.Advance] move the clock that every time in
+// the store and in answers is read from.
 //
 // # Trouble
 //

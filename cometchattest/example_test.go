@@ -210,7 +210,7 @@ func ExampleServer_AssertCalled() {
 	// Output:
 }
 
-func ExampleServer_Restore() {
+func ExampleServer_Snapshot() {
 	t := &exampleT{}
 	defer t.end()
 	srv := cometchattest.RunT(t)
@@ -220,10 +220,33 @@ func ExampleServer_Restore() {
 	fmt.Println(call(srv.Client(), "DELETE", srv.URL+"/users/ann", `{"permanent":true}`))
 	srv.Restore(t, snap)
 	fmt.Println(call(srv.Client(), "GET", srv.URL+"/users/ann", "")[:3])
-	srv.Reset(t)
-	fmt.Println(call(srv.Client(), "GET", srv.URL+"/users/ann", "")[:3])
 	// Output:
 	// 200 {"data":{"success":true,"message":"User with ann has been deleted successfully."}}
 	// 200
-	// 404
+}
+
+// One seed for many tests: each begins with the same users in a double of its own.
+func ExampleServer_Restore() {
+	t := &exampleT{}
+	defer t.end()
+	first := cometchattest.RunT(t)
+	first.Seed(t, userstore.User{UID: "ann", Name: "Ann"})
+	snap := first.Snapshot(t)
+
+	srv := cometchattest.RunT(t)
+	srv.Restore(t, snap)
+	fmt.Println(call(srv.Client(), "GET", srv.URL+"/users/ann", "")[:3])
+	// Output: 200
+}
+
+func ExampleServer_Reset() {
+	t := &exampleT{}
+	defer t.end()
+	srv := cometchattest.RunT(t)
+	srv.Seed(t, userstore.User{UID: "ann", Name: "Ann"})
+	srv.Inject(t, cometchattest.Fault{Status: 503})
+
+	srv.Reset(t)
+	fmt.Println(call(srv.Client(), "GET", srv.URL+"/users/ann", "")[:3], len(srv.Requests("")))
+	// Output: 404 1
 }

@@ -21,13 +21,14 @@ type Fault struct {
 	Probability float64 // how likely each of them is hit, above 0 to 1; 0 = surely
 	Seed        uint64  // of the dice for Probability: the same seed hits the same requests
 
-	After      bool          // carry the request out first; only its answer suffers
-	Latency    time.Duration // wait on the double's clock, which a test that stopped it must advance, or until the client gives up
-	Drop       bool          // close the connection without an answer
-	Status     int           // answer with this HTTP status, 400 to 599; 0 = 429 with RetryAfter, else 500 where an answer is due
-	Code       string        // the error code in the answer; "" = ERR_TOO_MANY_REQUESTS, ERR_BAD_REQUEST or ERR_OPERATION_FAILED by Status
-	Message    string        // the error message in the answer
-	RetryAfter time.Duration // the header Retry-After, in whole seconds, rounded up; a Status of 429 has it anyway, 1 second
+	After   bool          // carry the request out first; only its answer suffers
+	Latency time.Duration // wait on the double's clock, which a test that stopped it must advance; then go on
+	Drop    bool          // close the connection without an answer
+
+	Status     int           // answer with this HTTP status, 400 to 599; 0 = 429 with RetryAfter, else 500
+	Code       string        // error code; "" = ERR_TOO_MANY_REQUESTS, ERR_BAD_REQUEST or ERR_OPERATION_FAILED
+	Message    string        // error message
+	RetryAfter time.Duration // in whole seconds, rounded up; a 429 has it anyway, 1 second
 }
 
 // Injected is a Fault at work.

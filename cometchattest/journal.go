@@ -16,8 +16,8 @@ import (
 // it has arrived, its answer as soon as the caller can read it: Status is 0 until then, and for good if a fault dropped
 // the connection.
 //
-// Header holds every header and Body all of the body that was read. UID is who acted, by the request's own word. Nothing
-// is left out and nothing redacted, and all is kept until Reset.
+// Header holds every header and Body all of the body that was read. UID is who acted, by the request's own word.
+// Nothing is left out and nothing redacted, and all is kept until Reset.
 func (s *Server) Requests(route string) []cometchat.Exchange {
 	rt, ok := parseRoute(route)
 	if !ok {

@@ -1,7 +1,7 @@
 package cometchattest
 
 import (
-	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -11,6 +11,8 @@ type route struct {
 	path   []string // nil = any
 }
 
+var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
 // parseRoute reads a route. It is not ok if no request could ever be meant.
 func parseRoute(s string) (rt route, ok bool) {
 	method, path, hasPath := strings.Cut(s, "/")
@@ -18,11 +20,7 @@ func parseRoute(s string) (rt route, ok bool) {
 	if hasPath {
 		rt.path = segments("/" + strings.TrimSpace(path))
 	}
-	switch rt.method {
-	case "", http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return rt, true
-	}
-	return rt, false
+	return rt, rt.method == "" || slices.Contains(methods, rt.method)
 }
 
 func (rt route) matches(method, path string) bool {

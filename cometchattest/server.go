@@ -2,6 +2,7 @@ package cometchattest
 
 import (
 	"context"
+	"errors"
 	"log"
 	"log/slog"
 	"net"
@@ -80,7 +81,7 @@ func RunT(t T, adjust ...func(*cometchat.Options)) *Server {
 		t.Fatalf("cometchattest: %v", err)
 	}
 	if s.api, err = cometchat.New(store, s.opts); err != nil {
-		t.Fatalf("cometchattest: %v", err)
+		t.Fatalf("cometchattest: %v", errors.Join(err, store.Close()))
 	}
 	s.Store = store
 	t.Cleanup(func() {
@@ -118,15 +119,9 @@ func (s *Server) close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	err := s.http.Close()
-	if e := s.handler().Close(); err == nil {
-		err = e
-	}
+	err := errors.Join(s.http.Close(), s.handler().Close())
 	s.pipes.Wait()
-	if e := s.Store.Close(); err == nil {
-		err = e
-	}
-	return err
+	return errors.Join(err, s.Store.Close())
 }
 
 func (s *Server) handler() *cometchat.Handler {

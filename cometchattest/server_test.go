@@ -180,7 +180,10 @@ func TestNothingIsLeftRunning(t *testing.T) {
 		require.Equal(t, http.StatusOK, ask(srv.Client(), srv, "GET", "/users", "").status)
 	}
 	f.end()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() { // the last ones are ending
+	require.NotEmpty(t, failure(func(f cometchattest.T) { // nor after a start that failed
+		cometchattest.RunT(f, func(o *cometchat.Options) { o.AuthKey = o.APIKey })
+	}))
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		require.True(t, time.Now().Before(deadline), "%d goroutines before, %d after", before, runtime.NumGoroutine())
 	}
 }

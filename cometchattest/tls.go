@@ -23,8 +23,8 @@ type TLS struct {
 }
 
 // TLS makes the double listen for https too, on a port of its own, and says how to reach it. The certificate is made
-// anew by each process and stands for 127.0.0.1, ::1, localhost and CometChat's host names of the region us. A synctest bubble has
-// no network: there it fails the test.
+// anew by each process, for 127.0.0.1, ::1, localhost and CometChat's host names of the region us. A synctest bubble
+// has no network: there it fails the test.
 func (s *Server) TLS(t T) TLS {
 	t.Helper()
 	if s.bubbled {
