@@ -2,6 +2,7 @@ package cometchat
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,33 +67,30 @@ func TestBodiesThatDoNotArrive(t *testing.T) {
 	}
 }
 
-// A client that sends its body a byte at a time and then stops is answered when the server's patience ends.
+// A client that stops in the middle of its body is answered when the server's patience ends.
 func TestServerEndsSlowBodies(t *testing.T) {
 	b := town(t)
-	srv := httptest.NewUnstartedServer(b.h)
-	srv.Config = Server(b.h)
-	require.Positive(t, srv.Config.ReadHeaderTimeout)
-	require.Positive(t, srv.Config.WriteTimeout)
-	require.Positive(t, srv.Config.IdleTimeout)
-	require.Positive(t, srv.Config.MaxHeaderBytes)
-	srv.Config.ReadTimeout = 50 * time.Millisecond
-	srv.Start()
+	limits := Server(b.h)
+	require.Positive(t, limits.ReadHeaderTimeout)
+	require.Positive(t, limits.ReadTimeout)
+	require.Positive(t, limits.WriteTimeout)
+	require.Positive(t, limits.IdleTimeout)
+	require.Positive(t, limits.MaxHeaderBytes)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.NoError(t, http.NewResponseController(w).SetReadDeadline(time.Now())) // it has run out
+		b.h.ServeHTTP(w, r)
+	}))
 	defer srv.Close()
-	req, err := http.NewRequest("POST", srv.URL+"/users", blocked{make(chan struct{})})
+	body, never := io.Pipe()
+	defer never.Close()
+	req, err := http.NewRequest("POST", srv.URL+"/users", body)
 	require.NoError(t, err)
-	req.ContentLength = 100
 	req.Header.Set("apiKey", restKey)
 	res, err := srv.Client().Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()
 	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 }
-
-// blocked is a body that never comes.
-type blocked struct{ never chan struct{} }
-
-func (b blocked) Read([]byte) (int, error) { <-b.never; return 0, nil }
-func (b blocked) Close() error             { close(b.never); return nil }
 
 func TestHeadersBeyondTheLimitAreRefused(t *testing.T) {
 	b := town(t)

@@ -1,6 +1,7 @@
 package cometchat
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
@@ -44,13 +45,15 @@ func (e Exchange) Redacted() Exchange {
 	e.Header = e.Header.Clone()
 	for _, name := range []string{"Apikey", "Authtoken", "Authorization"} {
 		if v := e.Header.Get(name); v != "" {
-			secrets = append(secrets, v)
+			secrets = append(secrets, spellings(strings.TrimPrefix(v, "Bearer "))...)
 			e.Header.Set(name, redacted)
 		}
 	}
 	if m := secretPath.FindStringSubmatch(e.Path); m != nil {
 		secrets = append(secrets, m[2])
+		secrets = append(secrets, spellings(unescape(m[2]))...)
 	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may hold another
 	hide := func(s string) string {
 		for _, secret := range secrets {
 			s = hideWord(s, secret)
@@ -84,6 +87,12 @@ func hideWord(s, secret string) string {
 		}
 		from = end
 	}
+}
+
+// spellings gives a secret as it stands in a header and as it stands in JSON.
+func spellings(secret string) []string {
+	quoted, _ := json.Marshal(secret)
+	return slices.DeleteFunc([]string{secret, string(quoted[1 : len(quoted)-1])}, func(s string) bool { return s == "" })
 }
 
 // Journal remembers the last 256 exchanges of a Handler. It is safe for use by many goroutines at once.

@@ -61,6 +61,7 @@ func TestRedactedShowsNoSecret(t *testing.T) {
 	created := b.admin("POST", "/apikeys", `{"name":"k"}`).at("data", "apiKey").(string)
 	b.admin("DELETE", "/apikeys/"+created, "")
 	b.admin("GET", "/apikeys", "")
+	b.send("GET", "/users", "", "apiKey", `odd"key\`)
 	raw, shown := "", ""
 	for _, e := range b.h.Journal().Last(-1) {
 		r := e.Redacted()
@@ -76,6 +77,7 @@ func TestRedactedShowsNoSecret(t *testing.T) {
 		require.Contains(t, raw, s)
 		require.NotContains(t, shown, s)
 	}
+	require.NotContains(t, shown, "odd")
 	require.Contains(t, shown, `"uid":"ann"`)
 }
 

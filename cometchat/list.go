@@ -1,19 +1,11 @@
 package cometchat
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"slices"
 
 	"github.com/seed-3546c6b2/userstore"
 )
-
-// source is a store or a session: all users, or those that one user sees.
-type source interface {
-	All(context.Context, userstore.Query) iter.Seq2[userstore.User, error]
-	Count(context.Context, userstore.Query) (int, error)
-}
 
 const maxUIDs = 25 // uids of one call
 
@@ -120,39 +112,6 @@ func (h *Handler) listUsers(c *call) (any, error) {
 		l.Meta.Count = &l.Meta.Pagination.Total
 	}
 	return l, nil
-}
-
-// pageOf gives the users of the page that is asked for, and the numbers of the whole list. The service pages by number
-// and the store by cursor, so the pages before are walked over.
-func (c *call) pageOf(from source, q userstore.Query) ([]userstore.User, list, error) {
-	p, err := c.query.paging()
-	if err != nil {
-		return nil, list{}, err
-	}
-	total, err := from.Count(c.ctx(), q)
-	if err != nil {
-		return nil, list{}, c.sessionError(err)
-	}
-	var users []userstore.User
-	if at := 0; p.skip() < total {
-		for u, err := range from.All(c.ctx(), q) {
-			if err != nil {
-				return nil, list{}, c.sessionError(err)
-			}
-			if at++; at > p.skip() {
-				users = append(users, u)
-			}
-			if len(users) == p.size {
-				break
-			}
-		}
-	}
-	if c.route.side == admin && c.session != nil {
-		if err := c.seenBy(users); err != nil {
-			return nil, list{}, err
-		}
-	}
-	return users, list{Meta: meta{Pagination: p.pagination(total, len(users))}}, nil
 }
 
 // seenBy marks in a back end's list who the user acted for has blocked, and who has blocked it.
