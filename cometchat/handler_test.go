@@ -170,3 +170,16 @@ func TestStoreErrorsSayNothing(t *testing.T) {
 		require.NotContains(t, e.Message, "/var")
 	}
 }
+
+// A user may be deactivated, or its token revoked, between the look at the credentials and the rest of a call.
+func TestActorsWhoEndMidway(t *testing.T) {
+	for _, err := range []error{userstore.ErrNotFound, userstore.ErrLoggedOut} {
+		c := &call{route: &route{side: client}, token: "t"}
+		require.Equal(t, "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", asAPIError(c.actorError(err)).Code)
+		c = &call{route: &route{side: admin}, args: map[string]string{"uid": "ann"}}
+		require.Equal(t, "ERR_UID_NOT_FOUND", asAPIError(c.actorError(err)).Code)
+		require.Contains(t, asAPIError(c.actorError(err)).Message, "UID ann ")
+	}
+	c := &call{route: &route{side: admin}}
+	require.ErrorIs(t, c.actorError(userstore.ErrClosed), userstore.ErrClosed)
+}

@@ -22,12 +22,12 @@ func (c *call) pageOf(from source, q userstore.Query) ([]userstore.User, list, e
 	}
 	total, err := from.Count(c.ctx(), q)
 	if err != nil {
-		return nil, list{}, c.sessionError(err)
+		return nil, list{}, c.actorError(err)
 	}
 	var users []userstore.User
 	if p.skip() < total {
 		if users, err = readPage(c.ctx(), from, q, p.skip(), p.size); err != nil {
-			return nil, list{}, c.sessionError(err)
+			return nil, list{}, c.actorError(err)
 		}
 	}
 	if c.route.side == admin && c.session != nil {

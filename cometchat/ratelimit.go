@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// RateLimit is how many requests a minute the application may make, by what they do. In each, zero means no limit.
-// CometChat's are 10,000, 20,000 and 60.
-type RateLimit struct {
-	Core   int // logging in, creating and deleting users
-	Other  int // everything else
-	Import int // data import
-}
-
 // rateClass says which of the limits a route counts towards.
 type rateClass uint8
 

@@ -103,7 +103,7 @@ func (f *fields) settings(now roleSettings) *roleSettings {
 	}
 	members := map[string]json.RawMessage{}
 	if len(*raw) > 0 {
-		json.Unmarshal(*raw, &members) //nolint:errcheck // object has seen that it is one
+		_ = json.Unmarshal(*raw, &members) // object has seen that it is one
 	}
 	inner := fields{raw: map[string]json.RawMessage{}, broken: f.broken}
 	for name, to := range map[string]*string{"listUsers": &now.ListUsers, "sendMessagesTo": &now.SendMessagesTo} {
