@@ -26,6 +26,9 @@ const maxValue = 1 << 20 // bytes; no record is near it
 // Backup writes the whole store as of one moment: users, roles, friends, blocks and tokens. Others may write meanwhile.
 // The backup is not encrypted; it holds tokens that let people log in, so keep it as you keep passwords.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
+	if w == nil {
+		return invalid("writer", ruleRequired)
+	}
 	v, err := s.db.Pin()
 	if err != nil {
 		return err
@@ -145,6 +148,9 @@ var errBackup = fmt.Errorf("%w: the backup is cut or changed", ErrCorrupt)
 
 // load reads a backup into an empty engine.
 func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
+	if r == nil {
+		return invalid("reader", ruleRequired)
+	}
 	in := &backupReader{in: bufio.NewReaderSize(r, 256<<10), sum: sha256.New()}
 	head := make([]byte, len(backupHead))
 	if err := in.read(head); err != nil || string(head) != backupHead {

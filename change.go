@@ -73,6 +73,9 @@ func (c *change) create(r *record, now time.Time) error {
 
 // edit runs an edit by somebody on a user and stores the result, unless it is the same as before.
 func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, error) {
+	if edit == nil {
+		return nil, invalid("edit", ruleRequired)
+	}
 	r := *old
 	r.User = old.clone()
 	if err := edit(&r.User); err != nil {

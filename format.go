@@ -34,8 +34,15 @@ func (s *Store) checkFormat() error {
 		switch {
 		case found > format:
 			return invalid("format", ruleNewer, format)
-		case found == 0 && s.readOnly:
+		case found > 0:
+			return nil
+		case s.readOnly:
 			return fmt.Errorf("%w: there is no store in the directory", ErrNotFound)
+		}
+		it := v.Iterate(nil, false)
+		defer it.Close()
+		if it.Seek(nil); it.Valid() {
+			return invalid("dir", ruleStranger)
 		}
 		return nil
 	})

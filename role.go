@@ -130,6 +130,9 @@ func (s *Store) Role(ctx context.Context, id string) (Role, error) {
 // UpdateRole changes name, description and metadata of a role and returns it as stored; the rest is ErrNotEditable.
 // ErrNotFound: no such role. What Update says of edit holds here too.
 func (s *Store) UpdateRole(ctx context.Context, id string, edit func(*Role) error) (Role, error) {
+	if edit == nil {
+		return Role{}, invalid("edit", ruleRequired)
+	}
 	var stored Role
 	err := s.update(ctx, func(c *change) error {
 		old, err := c.role(foldUID(id))

@@ -92,6 +92,7 @@ const (
 	ruleNoViewer  = "is not for a session"
 	ruleOpenKey   = "is missing or wrong"
 	ruleNewer     = "is newer than this version of userstore reads"
+	ruleStranger  = "holds data of something else"
 	ruleKeyLength = "has to be 16, 24 or 32 bytes"
 
 	ruleNotEditable = "cannot be changed"

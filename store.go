@@ -53,7 +53,9 @@ func open(dir string, opts []Option) (*Store, error) {
 func newStore(dir string, opts []Option) (*Store, kv.Engine, error) {
 	s := &Store{options: defaults()}
 	for _, opt := range opts {
-		opt(&s.options)
+		if opt != nil {
+			opt(&s.options)
+		}
 	}
 	if err := s.options.check(); err != nil {
 		return nil, nil, err

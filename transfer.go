@@ -56,8 +56,11 @@ const (
 // ctx ends or the store cannot write; the report says what was stored until then.
 func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (ImportReport, error) {
 	var report ImportReport
-	if opts.Mode > ImportSkip {
+	switch {
+	case opts.Mode > ImportSkip:
 		return report, invalid("mode", ruleUnknown)
+	case r == nil:
+		return report, invalid("reader", ruleRequired)
 	}
 	if opts.Progress == nil {
 		opts.Progress = func(int) {}
@@ -280,6 +283,9 @@ func (c *change) importOver(old, line *record, now time.Time) error {
 // Export writes the users that the query describes, all of one moment, one JSON object to a line, and returns how many
 // they were. Limit and Cursor do not matter.
 func (s *Store) Export(ctx context.Context, w io.Writer, q Query) (int, error) {
+	if w == nil {
+		return 0, invalid("writer", ruleRequired)
+	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	n := 0
 	for u, err := range s.All(ctx, q) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Status is the presence of a user, spelt as on CometChat's wire.
@@ -108,8 +109,11 @@ func unsetter(f Field) func(*User) {
 // version v. Give it the version of the User you showed to a person before that person pressed save.
 func IfVersion(v uint64, edit func(*User) error) func(*User) error {
 	return func(u *User) error {
-		if u.Version != v {
+		switch {
+		case u.Version != v:
 			return ErrVersion
+		case edit == nil:
+			return invalid("edit", ruleRequired)
 		}
 		return edit(u)
 	}
@@ -159,6 +163,9 @@ func (u User) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads CometChat's shape of a user; members it does not know are passed over. Times may be numbers or,
 // as in CometChat's import files, numbers in a string.
 func (u *User) UnmarshalJSON(b []byte) error {
+	if !utf8.Valid(b) { // which encoding/json would mend without a word
+		return invalid("json", ruleUTF8)
+	}
 	var j userJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return jsonError(err)

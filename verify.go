@@ -84,6 +84,9 @@ type inspection struct {
 }
 
 func (s *Store) inspect(ctx context.Context, mend func(mend) error) (VerifyReport, error) {
+	if err := ctx.Err(); err != nil {
+		return VerifyReport{}, err
+	}
 	v, err := s.db.Pin()
 	if err != nil {
 		return VerifyReport{}, err

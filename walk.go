@@ -212,7 +212,8 @@ func (w *walk) readCursor(cursor string) error {
 		return nil
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) <= sumBytes || !bytes.Equal(w.sum(b[sumBytes:]), b[:sumBytes]) {
+	intact := err == nil && base64.RawURLEncoding.EncodeToString(b) == cursor // line breaks are passed over in decoding
+	if !intact || len(b) <= sumBytes || !bytes.Equal(w.sum(b[sumBytes:]), b[:sumBytes]) {
 		return invalid("cursor", ruleQuery)
 	}
 	w.after = b[sumBytes:]

@@ -26,26 +26,33 @@ func (e *badgerEngine) hold() *state {
 	}
 }
 
-func (e *badgerEngine) View() View {
-	s := e.hold()
-	return &badgerView{engine: e, state: s, txn: e.db.NewTransactionAt(s.version, false)}
-}
+func (e *badgerEngine) View() View { return &badgerView{engine: e, state: e.hold()} }
 
 type badgerView struct {
 	engine *badgerEngine
 	state  *state
-	txn    *badger.Txn
+	opened *badger.Txn // see txn
+}
+
+// txn is opened when something is read: what is asked for is often in the store's cache.
+func (v *badgerView) txn() *badger.Txn {
+	if v.opened == nil {
+		v.opened = v.engine.db.NewTransactionAt(v.state.version, false)
+	}
+	return v.opened
 }
 
 func (v *badgerView) Version() uint64 { return v.state.version }
 
 func (v *badgerView) Release() {
-	v.txn.Discard()
+	if v.opened != nil {
+		v.opened.Discard()
+	}
 	v.engine.release(v.state)
 }
 
 func (v *badgerView) Get(key []byte) (value []byte, version uint64, err error) {
-	item, err := v.txn.Get(key)
+	item, err := v.txn().Get(key)
 	if err != nil {
 		if errors.Is(err, badger.ErrKeyNotFound) {
 			return nil, 0, nil
@@ -67,7 +74,7 @@ func readError(err error) error {
 }
 
 func (v *badgerView) Iterate(prefix []byte, reverse bool) Iterator {
-	return &badgerIterator{prefix: prefix, reverse: reverse, it: v.txn.NewIterator(badger.IteratorOptions{
+	return &badgerIterator{prefix: prefix, reverse: reverse, it: v.txn().NewIterator(badger.IteratorOptions{
 		Prefix:  prefix,
 		Reverse: reverse,
 	})}

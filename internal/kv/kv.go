@@ -41,7 +41,8 @@ type Engine interface {
 // Write is one key to set or, with a nil value, to delete.
 type Write struct{ Key, Value []byte }
 
-// View is a state of the engine. Views cost little to hold; an Iterator must be closed before its View is released.
+// View is a state of the engine, for one goroutine at a time. It costs little to hold; an Iterator must be closed before
+// its View is released.
 type View interface {
 	// Version grows with every Apply.
 	Version() uint64
