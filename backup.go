@@ -114,7 +114,11 @@ func Restore(ctx context.Context, dir string, r io.Reader, opts ...Option) error
 	if err := s.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, dir); err != nil {
+	err = os.Remove(dir) // if it is there it is empty, and os.Rename wants it gone
+	if err == nil || errors.Is(err, os.ErrNotExist) {
+		err = os.Rename(tmp, dir)
+	}
+	if err != nil {
 		return fmt.Errorf("userstore: restore: %w", err)
 	}
 	return nil
