@@ -131,9 +131,12 @@ function chip(filter, value) {
   return b;
 }
 
+/** A moment: of today the time, of other days the date; in full when pointed at. */
 function when(seconds) {
   const date = new Date(seconds * 1000);
-  return el("time", { dateTime: date.toISOString(), title: date.toISOString() }, date.toLocaleString());
+  const today = date.toDateString() === new Date().toDateString();
+  return el("time", { dateTime: date.toISOString(), title: date.toLocaleString() },
+    today ? date.toLocaleTimeString() : date.toLocaleDateString(undefined, { dateStyle: "medium" }));
 }
 
 function request(r) {
