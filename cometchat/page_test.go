@@ -1,6 +1,7 @@
 package cometchat
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -222,4 +223,20 @@ func TestPageShortKeys(t *testing.T) {
 	require.Equal(t, "/users/ann/auth_tokens", rep.at("data", "requests", 1, "path"))
 	require.Contains(t, rep.at("data", "requests", 0, "body"), "Ann interest "+redacted)
 	require.Contains(t, rep.at("data", "requests", 2, "answer"), "The key "+redacted+" cannot be used")
+}
+
+func FuzzPageState(f *testing.F) {
+	b := newBench(f)
+	b.admin("POST", "/users", `{"uid":"ann","name":"Ann","tags":["x"]}`)
+	for _, seed := range []string{"", "search=a&role=default&tag=x&status=offline&deactivated=with&limit=1&after=0", "limit=%zz&;", "search=%ff%00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest("GET", "/_double/state", nil)
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		b.h.ServeHTTP(w, r)
+		require.True(t, json.Valid(w.Body.Bytes()), w.Body)
+		require.Contains(t, []int{http.StatusOK, http.StatusBadRequest}, w.Code, w.Body)
+	})
 }

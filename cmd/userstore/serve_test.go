@@ -85,6 +85,10 @@ func testServeSeed(t *testing.T, bin string) {
 func testServeDir(t *testing.T, bin string) {
 	dir, seed := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "users.jsonl")
 	writeUsers(t, seed, `{"uid":"ada","name":"Ada"}`+"\n")
+	t.Setenv("USERSTORE_DIR", dir)
+	startServe(t, bin).stop(t, syscall.SIGTERM)
+	require.NoDirExists(t, dir, "a directory has to be named on the command line")
+
 	s := startServe(t, bin, "--dir", dir, "--seed", seed)
 	require.Equal(t, http.StatusOK, s.call(t, http.DefaultClient, "PUT", "/v3/users/ada", `{"name":"Ada L."}`, nil))
 	s.stop(t, syscall.SIGTERM)
@@ -125,6 +129,8 @@ func testServeRefused(t *testing.T, bin string) {
 		"address wrong": {"--addr", "nowhere"},
 		"keys equal":    {"--auth-key", "k", "--api-key", "k"},
 		"role wrong":    {"--roles", "no good"},
+		"key, no place": {"--key-file", "key"},
+		"profile, too":  {"--profile", "edge"},
 		"argument":      {"more"},
 		"flag":          {"--nonsense"},
 	} {
