@@ -32,18 +32,21 @@ func (s *Store) stream(v kv.View, w *walk) (rows roster.Stream, err error) {
 		w.by = "roster"
 		return s.byStatus(v, w)
 	}
-	few, ok, err := s.gather(v, w)
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		w.by = "roster, sorted"
-		return s.sorted(v, w, few, w.Status)
+	byUID := w.Sort == SortUID && w.inUID && !w.inName // the search is a stretch of the order
+	if !byUID {
+		few, ok, err := s.gather(v, w)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			w.by = "roster, sorted"
+			return s.sorted(v, w, few, w.Status)
+		}
 	}
 	if w.Sort == SortUID {
 		w.by = "uid"
 		rows = roster.Keys(v, []byte{keys.User}, w.Desc)
-		if w.inUID && !w.inName {
+		if byUID {
 			rows = roster.Within(rows, []byte(w.uid), w.Desc)
 		}
 	} else {
