@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -85,7 +86,6 @@ another key; 5 the uid or role is taken, in use, or has moved on; 130 interrupte
 		newRoleCmd(a), newTokenCmd(a),
 		newImportCmd(a), newExportCmd(a), newMigrateCmd(a),
 		newStatsCmd(a), newVerifyCmd(a), newRepairCmd(a), newCompactCmd(a), newBackupCmd(a), newRestoreCmd(a),
-		newServeCmd(a),
 		newServeCmd(a),
 	)
 	return root
@@ -198,6 +198,9 @@ func (a *app) key() ([]byte, error) {
 	}
 	if key, err := hex.DecodeString(strings.TrimSpace(string(b))); err == nil && keyLength(len(key)) {
 		return key, nil
+	}
+	if !keyLength(len(b)) {
+		b = bytes.TrimRight(b, "\r\n") // an editor's
 	}
 	if !keyLength(len(b)) {
 		return nil, usagef("%s has to hold 16, 24 or 32 bytes, plain or in hex", a.keyFile)

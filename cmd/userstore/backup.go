@@ -25,13 +25,13 @@ it as you keep passwords.`,
   userstore backup | gzip | age -r KEY > users.backup.age`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			toTerminal := (output == "" || output == "-") && a.outTerminal
-			if toTerminal {
+			toFile := output != "" && output != "-"
+			if !toFile && a.outTerminal {
 				return usagef("a backup is not for a terminal: give --output FILE, or a pipe")
 			}
 			return a.withStore(reading, func(s *userstore.Store) error {
 				err := a.toFile(output, func(w io.Writer) error { return s.Backup(cmd.Context(), w) })
-				if err != nil || output == "" || output == "-" {
+				if err != nil || !toFile {
 					return err
 				}
 				info, err := os.Stat(output)

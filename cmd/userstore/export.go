@@ -30,7 +30,8 @@ A file of --output appears whole or not at all.`,
 			if err != nil {
 				return err
 			}
-			if a.json && format.value == records.CSV {
+			toFile := output != "" && output != "-"
+			if a.json && format.value == records.CSV && !toFile {
 				return usagef("--json and --format csv are two formats")
 			}
 			return a.withStore(reading, func(s *userstore.Store) error {
@@ -50,7 +51,7 @@ A file of --output appears whole or not at all.`,
 					return err
 				})
 				m.end()
-				if err != nil || output == "" || output == "-" {
+				if err != nil || !toFile {
 					return err
 				}
 				if a.json {

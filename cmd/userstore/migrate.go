@@ -136,6 +136,9 @@ func (a *app) migrated(r migrate.Report, state string, failed *failures, err err
 	a.printf("%s roles, %s users, %s friendships, %s blocks moved, %s skipped; %s requests, %s of them again", counted(r.Roles),
 		counted(r.Users), counted(r.Friends), counted(r.Blocks), counted(r.Skipped), counted(r.Requests), counted(r.Again))
 	skipped := failed.close()
+	if errors.Is(err, migrate.ErrAddress) || errors.Is(err, migrate.ErrState) {
+		return usageError{err}
+	}
 	if err == nil {
 		return skipped
 	}

@@ -36,7 +36,8 @@ func (a *app) meter(verb, what string, total int64, quiet bool) *meter {
 		}
 		m.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionSetElapsedTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30),
-			progressbar.OptionSetTheme(progressbar.ThemeASCII))
+			progressbar.OptionSetTheme(progressbar.ThemeASCII),
+			progressbar.OptionSetSpinnerChangeInterval(0)) // or a goroutine of its own would draw, and outlive the bar
 	}
 	return m
 }
@@ -60,8 +61,8 @@ func (m *meter) at(pos int64, n, failed int) {
 		line += ", " + counted(failed) + " failed"
 	}
 	if m.bar != nil {
-		m.bar.Describe(line)
 		_ = m.bar.Set64(pos)
+		m.bar.Describe(line)
 		return
 	}
 	if m.total > 0 && pos > 0 {

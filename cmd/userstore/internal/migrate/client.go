@@ -20,6 +20,9 @@ const (
 	noWait     = 10 * time.Second // for a 429 that does not say how long
 )
 
+// ErrAddress says that Options.URL cannot be the address of a service.
+var ErrAddress = errors.New("the service's address has to be an http or https URL, such as https://APPID.api-us.cometchat.io/v3")
+
 // client asks the service, at the agreed rate, until an answer is final.
 type client struct {
 	base, appID, key string
@@ -32,7 +35,7 @@ type client struct {
 func newClient(o *Options) (*client, error) {
 	base, err := url.Parse(o.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, errors.New("the service's address has to be an http or https URL, such as https://APPID.api-us.cometchat.io/v3")
+		return nil, ErrAddress
 	}
 	c := *o.HTTP
 	// The key goes to the service that was named and to no other.

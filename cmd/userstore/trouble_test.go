@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3546c6b2/userstore"
+	"github.com/seed-3546c6b2/userstore/internal/keys"
+	"github.com/seed-3546c6b2/userstore/internal/kv"
+)
+
+func TestStoreInUse(t *testing.T) {
+	o := newTool(t)
+	s := o.open()
+	defer s.Close()
+	for _, args := range [][]string{{"list"}, {"create", "x", "--name", "X"}, {"verify"}} {
+		_, stderr, code := o.run(args...)
+		require.Equal(t, exitStore, code, args)
+		require.Contains(t, stderr, "in use")
+	}
+}
+
+// TestStoreNotClosed reads a store whose program was killed: a copy of its files while it is open.
+func TestStoreNotClosed(t *testing.T) {
+	o := newTool(t)
+	s := o.open()
+	_, err := s.Create(t.Context(), userstore.User{UID: "ann", Name: "Ann"})
+	require.NoError(t, err)
+	killed := filepath.Join(t.TempDir(), "killed")
+	require.NoError(t, os.CopyFS(killed, os.DirFS(o.dir)))
+	require.NoError(t, s.Close())
+
+	o.dir = killed
+	_ = os.Remove(filepath.Join(killed, "LOCK"))
+	stdout, stderr, code := o.run("get", "ann")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "ann")
+	require.Contains(t, stderr, "was not closed")
+}
+
+// TestDamage takes an index entry away, and lets verify find it and repair mend it.
+func TestDamage(t *testing.T) {
+	o := newTool(t)
+	o.fill()
+	engine, err := kv.OpenBadger(kv.Config{Dir: o.dir})
+	require.NoError(t, err)
+	view := engine.View()
+	it := view.Iterate([]byte{keys.Created}, false)
+	it.Seek(nil)
+	require.True(t, it.Valid())
+	lost := bytes.Clone(it.Key())
+	it.Close()
+	view.Release()
+	_, err = engine.Apply([]kv.Write{{Key: lost}})
+	require.NoError(t, err)
+	require.NoError(t, engine.Close())
+
+	stdout, stderr, code := o.run("verify")
+	require.Equal(t, exitStore, code)
+	require.Contains(t, stdout, "missing entry ann")
+	require.Contains(t, stderr, "1 problems")
+	stdout, _, code = o.run("verify", "--json")
+	require.Equal(t, exitStore, code)
+	var report struct {
+		OK       bool
+		Problems []struct{ Kind, UID, Detail string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &report))
+	require.False(t, report.OK)
+	require.Equal(t, "ann", report.Problems[0].UID)
+
+	_, _, code = o.run("repair", "--dry-run")
+	require.Equal(t, exitStore, code)
+	_, _, code = o.run("verify")
+	require.Equal(t, exitStore, code, "a dry run mends nothing")
+	stdout = o.must("repair")
+	require.Contains(t, stdout, "missing entry ann")
+	require.Contains(t, stdout, "after the repair:\n3 users")
+	o.must("verify")
+}
+
+// TestBrokenFile damages what the store keeps on disk.
+func TestBrokenFile(t *testing.T) {
+	o := newTool(t)
+	o.fill()
+	require.NoError(t, filepath.WalkDir(o.dir, func(path string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".sst") {
+			return os.WriteFile(path, nil, 0o600)
+		}
+		return err
+	}))
+	_, stderr, code := o.run("list")
+	require.Equal(t, exitStore, code)
+	require.Contains(t, stderr, "damaged")
+	require.NotContains(t, stderr, "Ann")
+}
+
+// TestUnwritableOutput has outputs that cannot be written.
+func TestUnwritableOutput(t *testing.T) {
+	o := newTool(t)
+	o.fill()
+	closed, err := os.Create(filepath.Join(t.TempDir(), "closed"))
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for _, args := range [][]string{{"list", "--all"}, {"list", "--format", "csv"}, {"list", "--format", "table"}, {"export"}, {"get", "ann"}, {"backup"}} {
+		a := &app{
+			stdin: strings.NewReader(""), stdout: closed, stderr: new(bytes.Buffer), args: args, now: o.clock,
+		}
+		a.getenv = func(name string) string { return map[string]string{"USERSTORE_DIR": o.dir}[name] }
+		require.Equal(t, exitFailed, a.run(t.Context()), args)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(o.dir), ".*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
