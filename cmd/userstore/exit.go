@@ -68,5 +68,5 @@ func exitCode(err error) int {
 
 // errorText is an error as a person reads it: the tool's name comes once, before all.
 func errorText(err error) string {
-	return strings.ReplaceAll(err.Error(), "userstore: ", "")
+	return strings.NewReplacer("userstore: ", "", context.Canceled.Error(), "interrupted").Replace(err.Error())
 }

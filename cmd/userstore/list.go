@@ -61,6 +61,9 @@ The format is a table on a terminal and JSON lines elsewhere, unless --format sa
 				if err := out.Flush(); err != nil || page.Next == "" {
 					return err
 				}
+				if a.json {
+					return writeJSON(a.stderr, map[string]string{"next": page.Next})
+				}
 				a.notef("there are more: --cursor %s", page.Next)
 				return nil
 			})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -207,7 +208,7 @@ func newRoleDeleteCmd(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if holders > 0 || given[0] == "default" {
+				if holders > 0 || strings.EqualFold(given[0], "default") {
 					return fmt.Errorf("%w: role %s", userstore.ErrInUse, given[0])
 				}
 				return a.tell(given[0], "would be deleted")

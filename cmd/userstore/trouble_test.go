@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"io/fs"
 	"os"
@@ -13,7 +15,6 @@ import (
 
 	"github.com/seed-3546c6b2/userstore"
 	"github.com/seed-3546c6b2/userstore/internal/keys"
-	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
 func TestStoreInUse(t *testing.T) {
@@ -45,22 +46,41 @@ func TestStoreNotClosed(t *testing.T) {
 	require.Contains(t, stderr, "was not closed")
 }
 
-// TestDamage takes an index entry away, and lets verify find it and repair mend it.
+// without gives a backup that lacks its first key of a kind; see Store.Backup for its form.
+func without(t *testing.T, backup []byte, kind byte) []byte {
+	at := bytes.IndexByte(backup, '\n') + 1
+	out := bytes.Clone(backup[:at])
+	for found := false; ; {
+		start := at
+		var key []byte
+		for part := range 2 { // key and value
+			length, n := binary.Uvarint(backup[at:])
+			if part == 0 {
+				key = backup[at+n : at+n+int(length)]
+			}
+			at += n + int(length)
+			if len(key) == 0 {
+				require.True(t, found)
+				out = append(out, 0)
+				sum := sha256.Sum256(out)
+				return append(out, sum[:]...)
+			}
+		}
+		if !found && key[0] == kind {
+			found = true
+			continue
+		}
+		out = append(out, backup[start:at]...)
+	}
+}
+
+// TestDamage has a store that lacks an index entry, and lets verify find it and repair mend it.
 func TestDamage(t *testing.T) {
 	o := newTool(t)
 	o.fill()
-	engine, err := kv.OpenBadger(kv.Config{Dir: o.dir})
-	require.NoError(t, err)
-	view := engine.View()
-	it := view.Iterate([]byte{keys.Created}, false)
-	it.Seek(nil)
-	require.True(t, it.Valid())
-	lost := bytes.Clone(it.Key())
-	it.Close()
-	view.Release()
-	_, err = engine.Apply([]kv.Write{{Key: lost}})
-	require.NoError(t, err)
-	require.NoError(t, engine.Close())
+	o.stdin = string(without(t, []byte(o.must("backup")), keys.Created))
+	o.dir += "-damaged"
+	o.must("restore")
 
 	stdout, stderr, code := o.run("verify")
 	require.Equal(t, exitStore, code)

@@ -138,7 +138,9 @@ func newRun(s *userstore.Store, o *Options, direction string) (*run, error) {
 		o.Attempts = 8
 	}
 	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: time.Minute}
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = o.Workers
+		o.HTTP = &http.Client{Transport: transport, Timeout: time.Minute}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -51,9 +51,21 @@ func (r *run) pushRole(ctx context.Context, role userstore.Role) error {
 	return err
 }
 
-// userJSON is the body of create and update. Empty fields are sent, since that is how the service clears them.
-type userJSON struct {
-	UID           string          `json:"uid,omitempty"`
+// created is the body that creates a user: what is not set is left out.
+type created struct {
+	UID           string          `json:"uid"`
+	Name          string          `json:"name"`
+	Avatar        string          `json:"avatar,omitempty"`
+	Link          string          `json:"link,omitempty"`
+	Role          string          `json:"role"`
+	StatusMessage string          `json:"statusMessage,omitempty"`
+	Metadata      json.RawMessage `json:"metadata,omitempty"`
+	Tags          []string        `json:"tags,omitempty"`
+}
+
+// updated is the body that updates a user: what is not set is sent empty, which is how the service clears it.
+type updated struct {
+	UID           string          `json:"-"`
 	Name          string          `json:"name"`
 	Avatar        string          `json:"avatar"`
 	Link          string          `json:"link"`
@@ -105,9 +117,13 @@ var errDeactivated = errors.New("is deactivated at the service already and was l
 // pushUser creates, and updates what is there: an answer that was lost on the way is asked for again, so that a uid
 // that exists may be our own work.
 func (r *run) pushUser(ctx context.Context, u userstore.User) error {
-	body := userJSON{
+	body := created{
 		UID: u.UID, Name: u.Name, Avatar: u.Avatar, Link: u.Link, Role: u.Role, StatusMessage: u.StatusMessage,
 		Metadata: u.Metadata, Tags: u.Tags,
+	}
+	err := r.c.call(ctx, http.MethodPost, "/users", body, nil)
+	if !refused(err, "ERR_UID_ALREADY_EXISTS") {
+		return err
 	}
 	if body.Metadata == nil {
 		body.Metadata = json.RawMessage("{}")
@@ -115,12 +131,7 @@ func (r *run) pushUser(ctx context.Context, u userstore.User) error {
 	if body.Tags == nil {
 		body.Tags = []string{}
 	}
-	err := r.c.call(ctx, http.MethodPost, "/users", body, nil)
-	if !refused(err, "ERR_UID_ALREADY_EXISTS") {
-		return err
-	}
-	body.UID = ""
-	err = r.c.call(ctx, http.MethodPut, "/users/"+url.PathEscape(u.UID), body, nil)
+	err = r.c.call(ctx, http.MethodPut, "/users/"+url.PathEscape(u.UID), updated(body), nil)
 	if refused(err, "ERR_UID_NOT_FOUND") {
 		return errDeactivated // a uid that is taken and not to be found
 	}
