@@ -95,15 +95,12 @@ func (h *Handler) listBlocked(c *call) (any, error) {
 	if err := c.blocker(); err != nil {
 		return nil, err
 	}
-	q := userstore.BlockQuery{Limit: maxPage}
+	q := userstore.BlockQuery{Search: c.query.text("searchKey"), Limit: maxPage}
 	switch {
 	case c.route.side == admin || direction == "blockedByMe":
 		q.Direction = userstore.BlockedByMe
 	case direction == "hasBlockedMe":
 		q.Direction = userstore.HasBlockedMe
-	}
-	if c.route.side == client {
-		q.Search = c.query.text("searchKey")
 	}
 	var users []userstore.User
 	for {

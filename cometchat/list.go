@@ -27,9 +27,7 @@ func (c *call) filters() (userstore.Query, error) {
 		if field != "name" && field != "uid" {
 			return q, refused(map[string][]string{"searchIn": {"The selected searchIn is invalid."}})
 		}
-		if q.Search != "" {
-			q.SearchIn = append(q.SearchIn, userstore.Field(field))
-		}
+		q.SearchIn = append(q.SearchIn, userstore.Field(field))
 	}
 	status, err := in.choice("status", string(userstore.Online), string(userstore.Offline))
 	if err != nil {
@@ -42,9 +40,6 @@ func (c *call) filters() (userstore.Query, error) {
 		"hideBlockedUsers": func() { q.HideBlocked = true },
 		"friendsOnly":      func() { q.FriendsOnly = true },
 	} {
-		if !slices.Contains(c.route.query, name) {
-			continue
-		}
 		on, err := in.flag(name)
 		if err != nil {
 			return q, err

@@ -153,6 +153,8 @@ func TestTheLastPossiblePageIsEmpty(t *testing.T) {
 func TestUnknownParametersAreLoggedUnlessStrict(t *testing.T) {
 	b := town(t, func(o *Options) { o.Strict = false })
 	require.Len(t, b.admin("GET", "/users?hideBlockedUsers=1&nosuch=1", "").uids(), 4)
+	require.Equal(t, []string{"bob"}, b.admin("GET", "/users/ann/blockedusers?direction=hasBlockedMe&searchKey=x", "").uids())
+	require.Len(t, b.as(b.login("ann"), "GET", "/users?onlyDeactivated=1", "").uids(), 3)
 	require.Contains(t, b.log.String(), "name=nosuch")
 	require.Contains(t, b.log.String(), "name=hideBlockedUsers")
 	b.send("GET", "/nosuch", "", rest()...).refusal(404, "ERR_API_NOT_FOUND")

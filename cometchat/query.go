@@ -90,7 +90,7 @@ func (q query) words(name string, bare bool) []string {
 	return out
 }
 
-// checkQuery holds the parameters against those that the route knows.
+// checkQuery holds the parameters against those that the route knows, and takes the others out.
 func (c *call) checkQuery() error {
 	unknown := map[string][]string{}
 	for name := range c.query {
@@ -98,13 +98,11 @@ func (c *call) checkQuery() error {
 			unknown[name] = []string{fmt.Sprintf("The %s parameter is not supported.", name)}
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
-	}
-	if c.h.opts.Strict {
+	if len(unknown) > 0 && c.h.opts.Strict {
 		return refused(unknown)
 	}
 	for name := range unknown {
+		delete(c.query, name)
 		c.h.log.Warn("cometchat: unknown query parameter", "method", c.route.method, "route", c.route.pattern, "name", clipName(name))
 	}
 	return nil
