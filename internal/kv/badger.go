@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -24,6 +23,9 @@ type Config struct {
 	Key      []byte // encryption key, or nil
 	Small    bool   // as little memory as Badger runs well in
 	Log      *slog.Logger
+	Format   int // what the files are written for; those of a higher one are refused
+
+	least int64 // memtable that an unfinished log needs
 }
 
 // Sizes were chosen by measurement: small memtables read faster, close faster and hold less memory than Badger's
@@ -40,10 +42,13 @@ func (c Config) memtable() int64 {
 	case c.Dir == "":
 		return memtableMemory
 	case c.Small:
-		return memtableSmall
+		return max(memtableSmall, c.least)
 	}
-	return memtableDisk
+	return max(memtableDisk, c.least)
 }
+
+// maxValue is the size from which on Badger would keep a value apart.
+func (c Config) maxValue() int64 { return min(1<<20, c.memtable()/8) }
 
 func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
@@ -62,8 +67,10 @@ func (c Config) badger() badger.Options {
 		WithNumLevelZeroTablesStall(12).
 		WithNumCompactors(2).
 		WithValueLogFileSize(1 << 20). // stays empty: every value is kept beside its key
-		WithValueThreshold(min(1<<20, c.memtable()/8)).
-		WithChecksumVerificationMode(options.OnTableRead)
+		WithValueThreshold(c.maxValue()).
+		WithChecksumVerificationMode(options.NoVerification). // see check
+		WithBypassLockGuard(ownLock).
+		WithExternalMagic(magic)
 	if len(c.Key) > 0 {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}
@@ -85,62 +92,8 @@ type badgerEngine struct {
 	old    []*state // states before the current one that may still be read, oldest first
 	closed bool
 	broken error // an Apply that ended unknown; nothing is written after it
-}
 
-// OpenBadger opens or creates the files in cfg.Dir.
-func OpenBadger(cfg Config) (Engine, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if err := cfg.prepareDir(); err != nil {
-		return nil, err
-	}
-	db, err := badger.OpenManaged(cfg.badger())
-	if err != nil {
-		return nil, openError(cfg, err)
-	}
-	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100}
-	s := &state{version: db.MaxVersion()}
-	s.refs.Store(1)
-	e.current.Store(s)
-	db.SetDiscardTs(s.version)
-	return e, nil
-}
-
-// prepareDir makes the directory, readable by its owner alone, and refuses what cannot be one before Badger litters it.
-func (c Config) prepareDir() error {
-	if c.Dir == "" {
-		return nil
-	}
-	info, err := os.Stat(c.Dir)
-	switch {
-	case err == nil && !info.IsDir():
-		return fmt.Errorf("userstore: open %s: %w", c.Dir, syscall.ENOTDIR)
-	case err == nil:
-		return nil
-	case !errors.Is(err, os.ErrNotExist) || c.ReadOnly:
-		return fmt.Errorf("userstore: open: %w", err)
-	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fmt.Errorf("userstore: open: %w", err)
-	}
-	return nil
-}
-
-func openError(cfg Config, err error) error {
-	text := err.Error()
-	switch {
-	case strings.Contains(text, "Cannot acquire directory lock"):
-		return fmt.Errorf("%w: %s (close the other one first, or open a directory of your own)", ErrLocked, cfg.Dir)
-	case errors.Is(err, badger.ErrEncryptionKeyMismatch), errors.Is(err, badger.ErrInvalidEncryptionKey),
-		strings.Contains(text, badger.ErrEncryptionKeyMismatch.Error()):
-		return ErrKey
-	case errors.Is(err, badger.ErrTruncateNeeded), strings.Contains(text, "Log truncate required"):
-		return fmt.Errorf("%w: %s was not closed; open it once for writing to recover", ErrReadOnly, cfg.Dir)
-	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("userstore: open %s: %w", cfg.Dir, err)
-	}
-	return fmt.Errorf("%w: open %s: %v", ErrCorrupt, cfg.Dir, err)
+	home *home // nil in memory
 }
 
 func (e *badgerEngine) Limits() (writes, bytes int) {
@@ -156,21 +109,22 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 	if e.broken != nil {
 		return 0, fmt.Errorf("userstore: writing has stopped until the store is opened anew: %w", e.broken)
 	}
-	if err := e.cfg.checkSpace(); err != nil {
+	if err := e.home.prepareWrite(e.db, writes); err != nil {
 		return 0, err
 	}
 	before := e.current.Load()
 	txn := e.db.NewTransactionAt(before.version, true)
 	defer txn.Discard()
+	lasting := false
 	for _, w := range writes {
-		var err error
-		if w.Value == nil {
-			err = txn.Delete(w.Key)
-		} else {
-			err = txn.Set(w.Key, w.Value)
+		if err := e.set(txn, w); err != nil {
+			return 0, err
 		}
-		if err != nil { // never Badger's own text: it holds the bytes
-			return 0, ErrTooLarge
+		lasting = lasting || w.Value != nil
+	}
+	if !lasting { // or compaction could drop all that shows this version was there
+		if err := e.set(txn, Write{stampKey, []byte{1}}); err != nil {
+			return 0, err
 		}
 	}
 	if err := txn.CommitAt(before.version+1, nil); err != nil {
@@ -181,7 +135,26 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		return 0, e.broken
 	}
 	e.publish(before)
+	e.home.note(before.version + 1)
 	return before.version + 1, nil
+}
+
+// stampKey is the engine's own, and hidden from views.
+var stampKey = []byte{0}
+
+func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
+	switch {
+	case w.Value == nil:
+		err = txn.Delete(w.Key)
+	case int64(len(w.Value)) >= e.cfg.maxValue():
+		return ErrTooLarge
+	default:
+		err = txn.Set(w.Key, w.Value)
+	}
+	if err != nil { // never Badger's own text: it holds the bytes
+		return ErrTooLarge
+	}
+	return nil
 }
 
 func (e *badgerEngine) publish(before *state) {
@@ -241,7 +214,8 @@ func (e *badgerEngine) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
-	return e.db.Close()
+	err := e.db.Close()
+	return e.home.leave(err, e.current.Load().version)
 }
 
 // diskUsage adds up what the files really take; Badger's logs are sparse.

@@ -87,7 +87,10 @@ type badgerIterator struct {
 	from    []byte
 }
 
-var highest = bytes.Repeat([]byte{0xff}, MaxKey)
+var (
+	first   = []byte{1} // see stampKey
+	highest = bytes.Repeat([]byte{0xff}, MaxKey)
+)
 
 func (i *badgerIterator) Seek(key []byte) {
 	if len(key) <= len(i.prefix) {
@@ -95,13 +98,15 @@ func (i *badgerIterator) Seek(key []byte) {
 		if i.reverse { // no key with the prefix lies behind this
 			i.from = append(append(i.from[:0], i.prefix...), highest...)
 			key = i.from
+		} else if len(key) == 0 {
+			key = first
 		}
 	}
 	i.it.Seek(key)
 }
 
 func (i *badgerIterator) Next()       { i.it.Next() }
-func (i *badgerIterator) Valid() bool { return i.it.Valid() }
+func (i *badgerIterator) Valid() bool { return i.it.Valid() && i.Key()[0] >= first[0] }
 func (i *badgerIterator) Key() []byte { return i.it.Item().Key() }
 func (i *badgerIterator) Close()      { i.it.Close() }
 

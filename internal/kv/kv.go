@@ -1,7 +1,7 @@
 // Package kv is the small, ordered, transactional key-value seam that the store stands on. An Engine keeps the bytes;
 // DB adds serial changes over it that share commits.
 //
-// A key is at most MaxKey bytes, a value is never empty. Everything a change relies on is a key that it reads and
+// A key is 1 to MaxKey bytes and does not start with a zero byte, a value is never empty. Everything a change relies on is a key that it reads and
 // writes, so that an engine shared by several processes could tell conflicts from written keys alone.
 package kv
 
@@ -20,6 +20,8 @@ var (
 	ErrReadOnly  = errors.New("userstore: store is open read-only")
 	ErrCorrupt   = errors.New("userstore: data is damaged")
 	ErrKey       = errors.New("userstore: encryption key is missing or wrong")
+	ErrNewer     = errors.New("userstore: the store is of a newer format")
+	ErrStranger  = errors.New("userstore: directory holds data of something else")
 )
 
 // Engine is an ordered map of bytes with snapshots. Its methods may be called by many goroutines, Apply by one at a time.

@@ -8,21 +8,28 @@ import (
 	"syscall"
 )
 
-// checkSpace refuses a write while there is still room. Badger writes into mapped files: on a full disk that is a
-// SIGBUS, which ends the process, so it must never get there. The reserve covers the log it has mapped, the tables it
-// may be flushing, and a compaction.
-func (c Config) checkSpace() error {
-	if c.Dir == "" {
-		return nil
-	}
+// checkSpace refuses to go on with less than so many bytes free.
+func (c Config) checkSpace(reserve uint64) error {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(c.Dir, &fs); err != nil {
 		return fmt.Errorf("userstore: %w", err)
 	}
-	free := uint64(fs.Bavail) * uint64(fs.Bsize)
-	if reserve := uint64(4 * c.memtable()); free < reserve {
-		return fmt.Errorf("userstore: %w: %d MiB are free, %d are needed to write safely",
-			syscall.ENOSPC, free>>20, reserve>>20)
+	if free := uint64(fs.Bavail) * uint64(fs.Bsize); free < reserve {
+		return fmt.Errorf("userstore: %w: %d MiB are free, %d are needed to write safely", syscall.ENOSPC, free>>20, reserve>>20)
+	}
+	return nil
+}
+
+// checkFiles refuses to go on when no more files can be opened: a log and a table may be due.
+func (h *home) checkFiles() error {
+	syscall.ForkLock.RLock() // no child process is to inherit what is open for a moment
+	defer syscall.ForkLock.RUnlock()
+	for range 2 {
+		fd, err := syscall.Dup(int(h.lock.Fd()))
+		if err != nil {
+			return fmt.Errorf("userstore: %w", err)
+		}
+		defer syscall.Close(fd)
 	}
 	return nil
 }

@@ -1,0 +1,296 @@
+package kv
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/table"
+)
+
+// magic stands in the MANIFEST of our own, so that the files of something else are not taken for a store.
+const magic = 'u'<<8 | 's'
+
+// check reads everything that is in a directory and holds it against the mark, before Badger opens it: Badger deletes
+// tables that it does not know, and cuts logs where they become unreadable. It gives the mark of what it found, with the
+// newest change that is there, and the bytes in each level of tables.
+func (c Config) check() (*mark, []int64, error) {
+	m, err := readMark(c.Dir, c.Format)
+	if err != nil {
+		return nil, nil, c.damage(err)
+	}
+	files, err := listFiles(c.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case m == nil && len(files) > 0:
+		if own, err := c.isOwn(); err == nil && !own {
+			return nil, nil, ErrStranger
+		}
+		return nil, nil, c.damage(fmt.Errorf("%w: %s, which says what has to be there, is missing", ErrCorrupt, markName))
+	case m == nil && c.ReadOnly:
+		return nil, nil, fmt.Errorf("userstore: there is no store in %s: %w", c.Dir, os.ErrNotExist)
+	case m == nil:
+		return &mark{format: c.Format}, nil, nil
+	case c.ReadOnly && m.Open:
+		return nil, nil, fmt.Errorf("%w: %s was not closed; open it once for writing to recover", ErrReadOnly, c.Dir)
+	}
+	k := &checking{Config: c, mark: m, files: files}
+	if err := k.run(); err != nil {
+		return nil, nil, c.damage(err)
+	}
+	m.last = k.last
+	return m, k.levels, nil
+}
+
+// damage says where it is and what can be done about it.
+func (c Config) damage(err error) error {
+	if errors.Is(err, ErrCorrupt) {
+		return fmt.Errorf("%w, in %s", err, c.Dir)
+	}
+	return err
+}
+
+func (c Config) isOwn() (bool, error) {
+	f, err := os.Open(filepath.Join(c.Dir, manifestName))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var head [6]byte
+	if _, err := io.ReadFull(f, head[:]); err != nil {
+		return false, err
+	}
+	return string(head[:4]) != "Bdgr" || binary.BigEndian.Uint16(head[4:]) == magic, nil
+}
+
+// checking is a check under way.
+type checking struct {
+	Config
+	mark  *mark
+	files []markedFile // that are there
+	keys  func(id uint64) ([]byte, error)
+	last  uint64 // the newest change that was found
+
+	levels []int64 // bytes in the tables of each level
+}
+
+func (k *checking) run() error {
+	if err := k.marked(); err != nil {
+		return err
+	}
+	if err := k.readKeys(); err != nil {
+		return err
+	}
+	if len(k.files) == 0 && k.mark.Open && k.mark.last == 0 { // crashed before there was anything
+		return nil
+	}
+	if err := k.tables(); err != nil {
+		return err
+	}
+	if err := k.logs(); err != nil {
+		return err
+	}
+	if k.last < k.mark.last {
+		return fmt.Errorf("%w: %s", ErrCorrupt, gap(k.last+1, k.mark.last))
+	}
+	return nil
+}
+
+// marked holds the files against the mark.
+func (k *checking) marked() error {
+	for _, want := range k.mark.Files {
+		got := find(k.files, want.Name)
+		switch {
+		case got == nil:
+			return fmt.Errorf("%w: the file %s is missing", ErrCorrupt, want.Name)
+		case got.Size < want.Size:
+			return fmt.Errorf("%w: the file %s is cut, it has %d bytes of %d", ErrCorrupt, want.Name, got.Size, want.Size)
+		case got.Size > want.Size && !k.mark.Open:
+			return fmt.Errorf("%w: the file %s has %d bytes, it had %d", ErrCorrupt, want.Name, got.Size, want.Size)
+		case want.Sum == 0:
+			continue
+		}
+		sum, err := sumFile(filepath.Join(k.Dir, want.Name), want.Size)
+		if err == nil && sum != want.Sum {
+			err = fmt.Errorf("%w: the file %s has changed", ErrCorrupt, want.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, got := range k.files {
+		if !k.mark.Open && find(k.mark.Files, got.Name) == nil {
+			return fmt.Errorf("%w: the file %s was not there when the store was closed", ErrCorrupt, got.Name)
+		}
+	}
+	return nil
+}
+
+// readKeys finds out what the files are encrypted with.
+func (k *checking) readKeys() (err error) {
+	if k.keys, err = k.readRegistry(); err != nil && k.mark.Open && k.mark.last == 0 && find(k.files, registryName) == nil {
+		return nil // a crash came before anything was written
+	}
+	return err
+}
+
+// readRegistry reads the keys that files are encrypted with, each under a number.
+func (c Config) readRegistry() (func(id uint64) ([]byte, error), error) {
+	if _, err := os.Stat(filepath.Join(c.Dir, registryName)); err != nil && len(c.Key) > 0 {
+		return nil, fmt.Errorf("%w: the file %s is missing", ErrCorrupt, registryName)
+	}
+	registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: c.Dir, ReadOnly: true, EncryptionKey: c.Key})
+	switch {
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch):
+		return nil, ErrKey
+	case err != nil:
+		return nil, fmt.Errorf("%w: the file %s is not readable", ErrCorrupt, registryName)
+	}
+	return func(id uint64) ([]byte, error) {
+		key, err := registry.DataKey(id)
+		if err != nil {
+			return nil, fmt.Errorf("%w: the file %s lacks a key", ErrCorrupt, registryName)
+		}
+		return key.GetData(), nil
+	}, nil
+}
+
+// tables reads the MANIFEST and every table that it names. Others are left from a change of tables that a crash
+// interrupted, and hold nothing that is not elsewhere; if they do, the versions have a gap, which is found later.
+func (k *checking) tables() error {
+	if find(k.files, manifestName) == nil {
+		return fmt.Errorf("%w: the file %s is missing", ErrCorrupt, manifestName)
+	}
+	manifest, _, err := k.readManifest()
+	if err != nil {
+		return fmt.Errorf("%w: the file %s is not readable", ErrCorrupt, manifestName)
+	}
+	for id, t := range manifest.Tables {
+		for len(k.levels) <= int(t.Level) {
+			k.levels = append(k.levels, 0)
+		}
+		if f := find(k.files, table.IDToFilename(id)); f != nil {
+			k.levels[t.Level] += f.Size
+		}
+	}
+	work := make(chan uint64)
+	found := make(chan error)
+	var mu sync.Mutex
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			var buf []byte
+			var err error
+			for id := range work {
+				if err != nil {
+					continue
+				}
+				var newest uint64
+				newest, buf, err = k.table(id, manifest.Tables[id].KeyID, buf)
+				mu.Lock()
+				k.last = max(k.last, newest)
+				mu.Unlock()
+			}
+			found <- err
+		}()
+	}
+	for id := range manifest.Tables {
+		work <- id
+	}
+	close(work)
+	for range runtime.GOMAXPROCS(0) {
+		err = errors.Join(err, <-found)
+	}
+	return err
+}
+
+// readManifest gives the tables that there have to be, and how far the MANIFEST could be read.
+func (c Config) readManifest() (badger.Manifest, int64, error) {
+	f, err := os.Open(filepath.Join(c.Dir, manifestName))
+	if err != nil {
+		return badger.Manifest{}, 0, err
+	}
+	defer f.Close()
+	return badger.ReplayManifestFile(f, magic, badger.Options{})
+}
+
+// table checks every byte of a table and gives its newest version. buf is memory to read it into, and comes back.
+func (k *checking) table(id, keyID uint64, buf []byte) (uint64, []byte, error) {
+	name := table.IDToFilename(id)
+	file := find(k.files, name)
+	if file == nil {
+		return 0, buf, fmt.Errorf("%w: the file %s is missing", ErrCorrupt, name)
+	}
+	key, err := k.keys(keyID)
+	if err != nil {
+		return 0, buf, err
+	}
+	if buf, err = readFile(filepath.Join(k.Dir, name), int(file.Size), buf); err != nil {
+		return 0, buf, err
+	}
+	t, err := openTable(buf, key)
+	if err == nil {
+		err = t.verify()
+	}
+	if err != nil {
+		return 0, buf, fmt.Errorf("%w: %s of the file %s", ErrCorrupt, err, name)
+	}
+	return t.maxVersion, buf, nil
+}
+
+func readFile(path string, size int, buf []byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return buf, fmt.Errorf("userstore: open: %w", err)
+	}
+	defer f.Close()
+	buf = slices.Grow(buf[:0], size)[:size]
+	if _, err := io.ReadFull(f, buf); err != nil {
+		return buf, fmt.Errorf("userstore: open: %w", err)
+	}
+	return buf, nil
+}
+
+// logs reads the logs of changes. Each goes on where the one before it ends, and the first no later than where the
+// tables end, since every change has a number and none is left out.
+func (k *checking) logs() error {
+	for _, f := range logFiles(k.files) {
+		data, err := os.ReadFile(filepath.Join(k.Dir, f.Name))
+		if err != nil {
+			return fmt.Errorf("userstore: open: %w", err)
+		}
+		first, last, _, err := readLog(data, k.keys, nil)
+		if err != nil {
+			return err
+		}
+		if first > k.last+1 {
+			return fmt.Errorf("%w: %s, ahead of the file %s", ErrCorrupt, gap(k.last+1, first-1), f.Name)
+		}
+		k.last = max(k.last, last)
+	}
+	return nil
+}
+
+// logFiles gives the logs in the order in which they were written: their names are growing numbers.
+func logFiles(files []markedFile) []markedFile {
+	logs := slices.DeleteFunc(slices.Clone(files), func(f markedFile) bool { return !strings.HasSuffix(f.Name, logSuffix) })
+	slices.SortStableFunc(logs, func(a, b markedFile) int { return cmp.Compare(len(a.Name), len(b.Name)) })
+	return logs
+}
+
+func gap(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("change %d is missing", from)
+	}
+	return fmt.Sprintf("changes %d to %d are missing", from, to)
+}

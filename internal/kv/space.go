@@ -1,0 +1,45 @@
+package kv
+
+import "github.com/dgraph-io/badger/v4"
+
+// prepareWrite refuses a write while it can still be refused. Badger writes into mapped files: on a full disk that is a
+// SIGBUS, which ends the process, and without a file descriptor for its next log it ends the process itself.
+func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
+	if h == nil {
+		return nil
+	}
+	for i := range writes {
+		h.written += int64(len(writes[i].Key) + len(writes[i].Value))
+	}
+	if h.written > h.memtable()/4 {
+		h.written = 0
+		var levels []int64
+		for _, l := range db.Levels() {
+			levels = append(levels, l.Size)
+		}
+		h.reserve = h.reckon(levels)
+	}
+	if err := h.checkSpace(h.reserve); err != nil {
+		return err
+	}
+	h.tidy(false)
+	return h.checkFiles()
+}
+
+// reckon gives how much has to be free, so that what is written already can be put away: the logs that are mapped, the
+// tables made of them, and the largest compactions, which write their outcome before they delete what they read.
+func (c Config) reckon(levels []int64) uint64 {
+	need := 4 * c.memtable()
+	above := false // there is a level above that the first level is merged into
+	for i, size := range levels {
+		if above {
+			size = min(size, maxCompaction)
+		}
+		need += size
+		above = above || i > 0 && size > 0
+	}
+	return uint64(need)
+}
+
+// maxCompaction is about how much of a deep level one compaction rewrites: a table and the dozen that it overlaps.
+const maxCompaction = 64 << 20
