@@ -34,6 +34,11 @@
 // store holds. A page has a cursor to the next one. [Store.All] walks one snapshot, and its loop may write. Counts by a
 // tag or role are kept, not counted.
 //
+// # Whose rules
+//
+// The rules are CometChat's, as far as they are known: docs/cometchat-facts.md collects them with the grade of evidence of each.
+// "facts 3.4" in this documentation is its section 3.4. Where CometChat is silent, the documentation here says what was decided.
+//
 // # Errors
 //
 // Compare with errors.Is: the sentinels are few. A value that breaks a rule is a [*FieldError], which names field, rule and limit

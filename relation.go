@@ -71,7 +71,7 @@ func related(v kv.View, kind byte, from string, limit int) (others []string, err
 }
 
 // AddFriends makes users friends of an active user, and it theirs. Each is a change of its own; deactivated users count
-// as not found, the user itself is refused. ErrNotFound: uid is absent or deactivated.
+// as not found, the user itself is refused. ErrNotFound: uid is absent or deactivated (facts 6).
 func (s *Store) AddFriends(ctx context.Context, uid string, friends ...string) (Outcome, error) {
 	return s.befriend(ctx, uid, friends, true)
 }

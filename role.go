@@ -13,7 +13,7 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// Role is something a user can be. Every user has exactly one; "default" always exists.
+// Role is something a user can be. Every user has exactly one; "default" always exists (facts 5).
 type Role struct {
 	ID          string          `msgpack:"-"`           // formed and folded like a uid; never changes
 	Name        string          `msgpack:"n"`           // required; one line, at most 100 characters

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// Limits of a record. They hold everywhere, whoever writes.
+// Limits of a record, CometChat's where it names one (facts 11). They hold everywhere, whoever writes.
 const (
 	maxUID           = 100  // characters
 	maxName          = 100  // characters
@@ -150,7 +150,8 @@ type fieldRule struct {
 }
 
 // fieldRules holds CometChat's rules for the fields of a user, one row a field. Editable by updateUser: name, avatar,
-// link, role, metadata, statusMessage and tags; updateCurrentUserDetails may not change the role; the uid is given once.
+// link, role, metadata, statusMessage and tags; updateCurrentUserDetails may not change the role; the uid is given once
+// (facts 2 and 13.3).
 var fieldRules = []fieldRule{
 	{FieldUID, nobody, nil, func(a, b *User) bool { return a.UID != b.UID }, func(u *User) error { return checkUID(u.UID) }},
 	{FieldName, anybody, nil, func(a, b *User) bool { return a.Name != b.Name }, func(u *User) error { return checkName(u.Name) }},

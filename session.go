@@ -123,7 +123,7 @@ func (in *Session) User(ctx context.Context) (User, error) {
 }
 
 // Update changes the session's own user as Store.Update does, with two differences: a changed UID is ignored, and a
-// changed role is a *FieldError matching ErrNotEditable.
+// changed role is a *FieldError matching ErrNotEditable (facts 13.1, updateCurrentUserDetails).
 func (in *Session) Update(ctx context.Context, edit func(*User) error) (User, error) {
 	var stored *record
 	err := in.store.update(ctx, func(c *change) error {
@@ -274,7 +274,7 @@ func (in *Session) Count(ctx context.Context, q Query) (int, error) {
 }
 
 // Block makes this user block others: each is a change of its own. It is one way; the other's own block stands apart.
-// Friendship stays. The user itself is refused.
+// Friendship stays. The user itself is refused (facts 7).
 func (in *Session) Block(ctx context.Context, uids ...string) (Outcome, error) {
 	return in.block(ctx, uids, true)
 }

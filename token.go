@@ -14,7 +14,7 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// Token lets its bearer log in as a user; see LoginWithToken. It does not expire.
+// Token lets its bearer log in as a user; see LoginWithToken. It does not expire (facts 4).
 type Token struct {
 	UID       string
 	Token     string // "<uid>_<Unix seconds><30 hex digits>", 120 bits of it from crypto/rand

@@ -36,7 +36,7 @@ type walk struct {
 	by    string // what drives the walk, for those who want to know
 }
 
-// newWalk checks a query. who tells apart the same query asked by or about different users.
+// newWalk checks a query (facts 3.2 and 13.2 have what CometChat's lists can be asked). who tells apart the same query asked by or about different users.
 func newWalk(q Query, who string) (*walk, error) {
 	w := &walk{Query: q, inName: q.Search != "", inUID: q.Search != ""}
 	switch {
