@@ -123,7 +123,7 @@ func (s *Store) update(ctx context.Context, fn func(*change) error) error {
 }
 
 // Create stores a new user and returns it as stored. The read-only fields of u are ignored. ErrExists: the uid is
-// taken, if only by a deactivated user. A *FieldError says which value breaks which rule.
+// taken, if only by a deactivated user. A *FieldError says which value breaks which rule (facts 3.1).
 func (s *Store) Create(ctx context.Context, u User) (User, error) {
 	fresh, err := newRecord(u)
 	if err != nil {
@@ -152,7 +152,7 @@ func (r *record) setEditable(u *User) {
 	r.Name, r.Avatar, r.Link, r.Role, r.StatusMessage, r.Metadata, r.Tags = c.Name, c.Avatar, c.Link, c.Role, c.StatusMessage, c.Metadata, c.Tags
 }
 
-// Get returns an active user. ErrNotFound: there is none of that uid, or it is deactivated.
+// Get returns an active user. ErrNotFound: there is none of that uid, or it is deactivated (facts 3.3).
 func (s *Store) Get(ctx context.Context, uid string) (User, error) {
 	var u User
 	err := s.read(ctx, func(v kv.View) error {
@@ -212,7 +212,7 @@ func notFound(uid string) error {
 // Update changes an active user: it reads the user, calls edit on a copy, checks the result against the rules, and
 // writes it, all in one step, and returns what is stored. Nothing is written if edit returns an error, which Update
 // returns, or if it changes nothing. ErrNotFound: no such active user. A *FieldError matching ErrNotEditable: edit
-// changed a field that is not to be changed. One matching ErrInvalid: a value breaks a rule.
+// changed a field that is not to be changed. One matching ErrInvalid: a value breaks a rule (facts 3.4).
 //
 // edit may run more than once, and other writers wait for it: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
@@ -309,7 +309,8 @@ func (s *Store) each(ctx context.Context, uids []string, fn func(c *change, uid 
 }
 
 // Deactivate hides users: look-ups answer as if they did not exist, and their tokens do not work, until Reactivate.
-// Everything about them is kept, their uids stay taken, and they are offline. Each uid is a change of its own.
+// Everything about them is kept, their uids stay taken, and they are offline. Each uid is a change of its own (facts
+// 3.6, 3.8).
 func (s *Store) Deactivate(ctx context.Context, uids ...string) (Outcome, error) {
 	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
 		old, err := c.user(uid)
@@ -329,7 +330,8 @@ func (s *Store) Deactivate(ctx context.Context, uids ...string) (Outcome, error)
 	})
 }
 
-// Reactivate brings deactivated users back with all they had; their tokens work again. Each uid is a change of its own.
+// Reactivate brings deactivated users back with all they had; their tokens work again. Each uid is a change of its own
+// (facts 3.7).
 func (s *Store) Reactivate(ctx context.Context, uids ...string) (Outcome, error) {
 	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
 		old, err := c.user(uid)
@@ -348,7 +350,7 @@ func (s *Store) Reactivate(ctx context.Context, uids ...string) (Outcome, error)
 }
 
 // Delete removes a user, active or deactivated, for good, with everything that names it: friendships, blocks both ways,
-// and tokens. The uid is free again. ErrNotFound: no such user.
+// and tokens. The uid is free again. ErrNotFound: no such user (facts 3.5).
 func (s *Store) Delete(ctx context.Context, uid string) error {
 	uid = foldUID(uid)
 	rest := false
@@ -383,7 +385,7 @@ func (s *Store) purge(ctx context.Context, uid string) error {
 }
 
 // SetStatus says that an active user is Online or Offline from now on, and sets its LastActiveAt. It is no edit: Version
-// and UpdatedAt stay. After Open everybody is offline. ErrNotFound: no such active user.
+// and UpdatedAt stay. After Open everybody is offline. ErrNotFound: no such active user (facts 8).
 func (s *Store) SetStatus(ctx context.Context, uid string, st Status) error {
 	if st != Online && st != Offline {
 		return invalid(FieldStatus, ruleUnknown)
