@@ -113,7 +113,7 @@ func (g gen) search() string {
 
 // query asks for anything. One for a viewer may ask for friends; one for a store for deactivated users.
 func (g gen) query(viewer bool) userstore.Query {
-	q := userstore.Query{Sort: userstore.Sort(g.IntN(4)), Desc: g.oneIn(2), Limit: g.IntN(12)}
+	q := userstore.Query{Sort: userstore.Sort(g.IntN(4)), Desc: g.oneIn(2), Limit: g.IntN(25)}
 	if g.oneIn(4) {
 		q.Search = g.search()
 		q.SearchIn = pick(g, [][]userstore.Field{nil, nil, {"name"}, {"uid"}, {"uid", "name"}})

@@ -63,7 +63,7 @@ func (m *model) settle(u *userstore.User) error {
 	}
 	var object map[string]any
 	if len(u.Metadata) > 0 {
-		if json.Unmarshal(u.Metadata, &object) != nil || len(u.Metadata) > 5120 {
+		if json.Unmarshal(u.Metadata, &object) != nil || !utf8.Valid(u.Metadata) || len(u.Metadata) > 5120 {
 			return userstore.ErrInvalid
 		}
 		if len(object) == 0 {

@@ -149,7 +149,9 @@ func (d *driver) sameAnswer(l lister, q userstore.Query, want []userstore.User, 
 		d.sameUsers(want, got)
 		require.Equal(d.t, len(want), n, "Count")
 		d.sameUsers(want[:min(len(want), len(page.Users))], page.Users)
-		require.Equal(d.t, uids(want), uids(paged(d.t, q, l.List)))
+		if page.Next != "" {
+			require.Equal(d.t, uids(want), uids(paged(d.t, q, l.List)))
+		}
 	} else {
 		d.agree(wantErr, countErr)
 		d.agree(wantErr, listErr)

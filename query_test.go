@@ -232,9 +232,9 @@ func TestRandomQueries(t *testing.T) {
 		}
 	}
 	session := login(t, d.world, me.UID)
-	for i := range *modelOps / 80 {
+	for i := range *modelOps / 150 {
 		q := d.query(i%3 == 0)
-		q.Limit = 30 + d.IntN(400)
+		q.Limit = 50 + d.IntN(400)
 		if i%3 == 0 {
 			want, err := d.model.find(q, me, nil)
 			d.sameAnswer(session, q, want, err)
