@@ -60,8 +60,15 @@ func (s *Store) stream(v kv.View, w *walk) (rows roster.Stream, err error) {
 	return s.asked(v, w, rows), nil
 }
 
-// asked keeps the rows whose records match. A record that cannot be read is let through, for the reader to find.
+// asked keeps the rows whose records match. A record that cannot be read is let through, for the reader to find. The
+// index by creation knows who is active, so without further wishes no record is read.
 func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
+	if w.Sort == SortCreated && !w.choosy() {
+		if len(w.hidden) == 0 {
+			return rows
+		}
+		return roster.Filter(rows, func(pos []byte) bool { return !w.hidden[string(w.uidAt(pos))] })
+	}
 	return roster.Filter(rows, func(pos []byte) bool {
 		uid := string(w.uidAt(pos))
 		if w.hidden[uid] {

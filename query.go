@@ -145,6 +145,39 @@ func (s *Store) Count(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
+// Skip gives the cursor behind the first n users that the query describes, counted from its own cursor; if they are
+// fewer, behind the last. It is for faces that number their pages: List with the cursor gives the page that begins there.
+// Keys are walked over, but no more records read than the order and the filters need.
+func (s *Store) Skip(ctx context.Context, q Query, n int) (cursor string, err error) {
+	w, err := newWalk(q, "")
+	if err != nil {
+		return "", err
+	}
+	err = s.read(ctx, func(v kv.View) error {
+		cursor, err = s.skip(ctx, v, w, n)
+		return err
+	})
+	return cursor, err
+}
+
+func (s *Store) skip(ctx context.Context, v kv.View, w *walk, n int) (string, error) {
+	rows, err := s.stream(v, w)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for w.start(rows); rows.Valid() && n > 0; rows.Next() {
+		if n--; n%1024 == 0 && ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		w.after = append(w.after[:0], rows.At()...)
+	}
+	if w.after == nil {
+		return "", nil
+	}
+	return w.cursor(), nil
+}
+
 // page reads the rows after the walk's place, moves the place on, and names it if there are more.
 func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 	rows, err := s.stream(v, w)

@@ -273,6 +273,22 @@ func (in *Session) Count(ctx context.Context, q Query) (int, error) {
 	return n, err
 }
 
+// Skip is Store.Skip as this user sees it.
+func (in *Session) Skip(ctx context.Context, q Query, n int) (cursor string, err error) {
+	w, err := newWalk(q, in.asker())
+	if err != nil {
+		return "", err
+	}
+	err = in.read(ctx, func(v kv.View, _ *record) error {
+		if err := in.walk(v, w); err != nil {
+			return err
+		}
+		cursor, err = in.store.skip(ctx, v, w, n)
+		return err
+	})
+	return cursor, err
+}
+
 // Block makes this user block others: each is a change of its own. It is one way; the other's own block stands apart.
 // Friendship stays. The user itself is refused (facts 7).
 func (in *Session) Block(ctx context.Context, uids ...string) (Outcome, error) {

@@ -151,6 +151,11 @@ func (w *walk) match(r *record, status Status) bool {
 		(w.Search == "" || w.inName && strings.HasPrefix(strings.ToLower(r.Name), w.name) || w.inUID && strings.HasPrefix(r.UID, w.uid))
 }
 
+// choosy tells whether the query wants anything but active or deactivated users.
+func (w *walk) choosy() bool {
+	return len(w.Tags)+len(w.AllTags)+len(w.NoTags)+len(w.Roles) > 0 || w.Search != "" || w.Status != ""
+}
+
 // position is the place of a user in the walk's order, as bytes that sort so.
 func (w *walk) position(r *record) []byte {
 	switch w.Sort {
