@@ -2,7 +2,6 @@ package cometchat
 
 import (
 	"context"
-	"iter"
 
 	"github.com/seed-3546c6b2/userstore"
 )
@@ -10,7 +9,7 @@ import (
 // source is a store or a session: all users, or those that one user sees.
 type source interface {
 	List(context.Context, userstore.Query) (userstore.Page, error)
-	All(context.Context, userstore.Query) iter.Seq2[userstore.User, error]
+	Skip(context.Context, userstore.Query, int) (string, error)
 	Count(context.Context, userstore.Query) (int, error)
 }
 
@@ -38,27 +37,16 @@ func (c *call) pageOf(from source, q userstore.Query) ([]userstore.User, list, e
 	return users, list{Meta: meta{Pagination: p.pagination(total, len(users))}}, nil
 }
 
-// readPage reads size users behind the first skip. The service pages by number and the store by cursor, so the users
-// before are walked over. A cursor kept from the page before would save that, and would show another page 2 than the
-// service after users have come and gone.
-func readPage(ctx context.Context, from source, q userstore.Query, skip, size int) ([]userstore.User, error) {
-	if skip == 0 {
-		q.Limit = size
-		first, err := from.List(ctx, q)
-		return first.Users, err
-	}
-	var users []userstore.User
-	at := 0
-	for u, err := range from.All(ctx, q) {
-		if err != nil {
+// readPage reads size users behind the first skip. The service numbers its pages and the store has cursors, so the way
+// to the page is walked over by keys. A cursor kept from the page before would save that, and would show another page 2
+// than the service after users have come and gone.
+func readPage(ctx context.Context, from source, q userstore.Query, skip, size int) (users []userstore.User, err error) {
+	if skip > 0 {
+		if q.Cursor, err = from.Skip(ctx, q, skip); err != nil {
 			return nil, err
 		}
-		if at++; at > skip {
-			users = append(users, u)
-		}
-		if len(users) == size {
-			break
-		}
 	}
-	return users, nil
+	q.Limit = size
+	page, err := from.List(ctx, q)
+	return page.Users, err
 }
