@@ -193,13 +193,13 @@ func newRoleDeleteCmd(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if !dryRun {
 				return a.withStore(changing, func(s *userstore.Store) error {
-					return a.each(given, func(id string) error { return s.DeleteRole(cmd.Context(), id) }, "deleted")
+					return a.each("role", given, func(id string) error { return s.DeleteRole(cmd.Context(), id) }, "deleted")
 				})
 			}
 			return a.withStore(reading, func(s *userstore.Store) error {
 				_, err := s.Role(cmd.Context(), given[0])
 				if errors.Is(err, userstore.ErrNotFound) {
-					return errors.Join(a.tell(given[0], "not found"), missing(1))
+					return errors.Join(a.tell("role", given[0], "not found"), missing(1))
 				}
 				if err != nil {
 					return err
@@ -211,7 +211,7 @@ func newRoleDeleteCmd(a *app) *cobra.Command {
 				if holders > 0 || strings.EqualFold(given[0], "default") {
 					return fmt.Errorf("%w: role %s", userstore.ErrInUse, given[0])
 				}
-				return a.tell(given[0], "would be deleted")
+				return a.tell("role", given[0], "would be deleted")
 			})
 		},
 	}

@@ -32,16 +32,10 @@ func (a *app) uids(given []string) ([]string, error) {
 	return uids, nil
 }
 
-// result is what became of one user or role.
-type result struct {
-	ID     string `json:"uid"`
-	Result string `json:"result"`
-}
-
-// tell writes what became of a user: as text, or as a line of JSON.
-func (a *app) tell(id, what string) error {
+// tell writes what became of a user or role: as text, or as a line of JSON. kind names the id in the JSON.
+func (a *app) tell(kind, id, what string) error {
 	if a.json {
-		return a.emit(result{id, what})
+		return a.emit(map[string]string{kind: id, "result": what})
 	}
 	a.printf("%s: %s", id, what)
 	return nil
@@ -54,7 +48,7 @@ func (a *app) outcome(out userstore.Outcome, done, already string) error {
 		what string
 	}{{out.Done, done}, {out.Already, already}, {out.NotFound, "not found"}, {out.Refused, "refused"}} {
 		for _, uid := range list.uids {
-			if err := a.tell(uid, list.what); err != nil {
+			if err := a.tell("uid", uid, list.what); err != nil {
 				return err
 			}
 		}
@@ -62,8 +56,8 @@ func (a *app) outcome(out userstore.Outcome, done, already string) error {
 	return missing(len(out.NotFound))
 }
 
-// each does one thing to each of some users or roles. What is not there is told and makes it an error in the end.
-func (a *app) each(ids []string, do func(id string) error, done string) error {
+// each does one thing to each of some users, or roles; kind is as for tell. What is not there is told and makes it an error in the end.
+func (a *app) each(kind string, ids []string, do func(id string) error, done string) error {
 	n := 0
 	for _, id := range ids {
 		err := do(id)
@@ -74,7 +68,7 @@ func (a *app) each(ids []string, do func(id string) error, done string) error {
 		} else if err != nil {
 			return err
 		}
-		if err := a.tell(id, what); err != nil {
+		if err := a.tell(kind, id, what); err != nil {
 			return err
 		}
 	}
@@ -97,7 +91,7 @@ func (a *app) dryRun(cmd *cobra.Command, uids []string, would func(userstore.Use
 			default:
 				what = would(u)
 			}
-			if err := a.tell(uid, what); err != nil {
+			if err := a.tell("uid", uid, what); err != nil {
 				return err
 			}
 		}

@@ -87,7 +87,7 @@ standard input.`,
 				return a.dryRun(cmd, uids, func(u userstore.User) string { return fmt.Sprintf("would be deleted (%s)", state(u).text) })
 			}
 			return a.withStore(changing, func(s *userstore.Store) error {
-				return a.each(uids, func(uid string) error { return s.Delete(cmd.Context(), uid) }, "deleted")
+				return a.each("uid", uids, func(uid string) error { return s.Delete(cmd.Context(), uid) }, "deleted")
 			})
 		},
 	}
