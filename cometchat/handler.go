@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
@@ -88,16 +87,3 @@ func (h *Handler) Close() error {
 
 // Journal returns the record of the last requests and their answers.
 func (h *Handler) Journal() *Journal { return h.journal }
-
-// Server returns a server for h with the limits that a public listener needs: 10 seconds to send a request's header, 30
-// to send all of it, 30 to read the answer, 32 KiB of header.
-func Server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}
-}

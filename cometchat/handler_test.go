@@ -2,7 +2,6 @@ package cometchat
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -65,46 +64,6 @@ func TestBodiesThatDoNotArrive(t *testing.T) {
 		require.Contains(t, w.Body.String(), "ERR_BAD_REQUEST", name)
 		require.NotContains(t, w.Body.String(), "reset", name)
 	}
-}
-
-// A client that stops in the middle of its body is answered when the server's patience ends.
-func TestServerEndsSlowBodies(t *testing.T) {
-	b := town(t)
-	limits := Server(b.h)
-	require.Positive(t, limits.ReadHeaderTimeout)
-	require.Positive(t, limits.ReadTimeout)
-	require.Positive(t, limits.WriteTimeout)
-	require.Positive(t, limits.IdleTimeout)
-	require.Positive(t, limits.MaxHeaderBytes)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		require.NoError(t, http.NewResponseController(w).SetReadDeadline(time.Now())) // it has run out
-		b.h.ServeHTTP(w, r)
-	}))
-	defer srv.Close()
-	body, never := io.Pipe()
-	defer never.Close()
-	req, err := http.NewRequest("POST", srv.URL+"/users", body)
-	require.NoError(t, err)
-	req.Header.Set("apiKey", restKey)
-	res, err := srv.Client().Do(req)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
-}
-
-func TestHeadersBeyondTheLimitAreRefused(t *testing.T) {
-	b := town(t)
-	srv := httptest.NewUnstartedServer(b.h)
-	srv.Config = Server(b.h)
-	srv.Start()
-	defer srv.Close()
-	req, err := http.NewRequest("GET", srv.URL+"/health", nil)
-	require.NoError(t, err)
-	req.Header.Set("X-Flood", strings.Repeat("x", 64<<10))
-	res, err := srv.Client().Do(req)
-	require.NoError(t, err)
-	res.Body.Close()
-	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, res.StatusCode)
 }
 
 func TestAPanicIsAnAnswer(t *testing.T) {
