@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -92,36 +90,13 @@ func backupSome(v kv.View, out *bufio.Writer, from []byte) (last []byte, more bo
 // all. opts are those of Open; with WithEncryptionKey the new store is encrypted. ErrExists: there is something in the
 // directory. ErrCorrupt: the backup is damaged or cut.
 func Restore(ctx context.Context, dir string, r io.Reader, opts ...Option) error {
-	switch files, err := os.ReadDir(dir); {
-	case err == nil && len(files) > 0:
-		return fmt.Errorf("%w: %s is not empty", ErrExists, dir)
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("userstore: restore: %w", err)
-	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return fmt.Errorf("userstore: restore: %w", err)
-	}
-	tmp, err := os.MkdirTemp(parent, filepath.Base(dir)+".restore-")
-	if err != nil {
-		return fmt.Errorf("userstore: restore: %w", err)
-	}
-	defer os.RemoveAll(tmp) // nothing is left there if all goes well
-	s, err := restore(ctx, tmp, r, opts)
-	if err != nil {
-		return err
-	}
-	if err := s.Close(); err != nil {
-		return err
-	}
-	err = os.Remove(dir) // if it is there it is empty, and os.Rename wants it gone
-	if err == nil || errors.Is(err, os.ErrNotExist) {
-		err = os.Rename(tmp, dir)
-	}
-	if err != nil {
-		return fmt.Errorf("userstore: restore: %w", err)
-	}
-	return nil
+	return install("restore", dir, func(tmp string) error {
+		s, err := restore(ctx, tmp, r, opts)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
 }
 
 // RestoreInMemory opens a store in memory with all that a backup holds.
@@ -160,18 +135,7 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 	if err := in.read(head); err != nil || string(head) != backupHead {
 		return errBackup
 	}
-	maxWrites, maxBytes := engine.Limits()
-	maxBytes /= 2
-	var batch []kv.Write
-	size := 0
-	apply := func() error {
-		if err := ctx.Err(); err != nil || len(batch) == 0 {
-			return err
-		}
-		_, err := engine.Apply(batch)
-		batch, size = nil, 0
-		return err
-	}
+	l := newLoader(ctx, engine)
 	for {
 		key, err := in.part(kv.MaxKey)
 		if err != nil {
@@ -184,16 +148,12 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if len(value) == 0 {
+		if len(value) == 0 || key[0] == 0 {
 			return errBackup
 		}
-		if size += len(key) + len(value); len(batch) >= maxWrites || size > maxBytes {
-			if err := apply(); err != nil {
-				return err
-			}
-			size = len(key) + len(value)
+		if err := l.add(kv.Write{Key: key, Value: value}); err != nil {
+			return err
 		}
-		batch = append(batch, kv.Write{Key: key, Value: value})
 	}
 	want, got := in.sum.Sum(nil), make([]byte, sha256.Size)
 	if err := in.read(got); err != nil || !bytes.Equal(want, got) {
@@ -202,7 +162,43 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 	if _, err := in.in.ReadByte(); err != io.EOF {
 		return errBackup
 	}
-	return apply()
+	return l.flush()
+}
+
+// loader fills an empty engine in as few steps as it allows.
+type loader struct {
+	ctx                 context.Context
+	engine              kv.Engine
+	maxWrites, maxBytes int
+	batch               []kv.Write
+	size                int
+}
+
+func newLoader(ctx context.Context, engine kv.Engine) *loader {
+	l := &loader{ctx: ctx, engine: engine}
+	l.maxWrites, l.maxBytes = engine.Limits()
+	l.maxBytes /= 2
+	return l
+}
+
+func (l *loader) add(w kv.Write) error {
+	size := len(w.Key) + len(w.Value)
+	if len(l.batch) >= l.maxWrites || l.size+size > l.maxBytes {
+		if err := l.flush(); err != nil {
+			return err
+		}
+	}
+	l.batch, l.size = append(l.batch, w), l.size+size
+	return nil
+}
+
+func (l *loader) flush() error {
+	if err := l.ctx.Err(); err != nil || len(l.batch) == 0 {
+		return err
+	}
+	_, err := l.engine.Apply(l.batch)
+	l.batch, l.size = nil, 0
+	return err
 }
 
 type backupReader struct {

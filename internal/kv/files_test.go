@@ -114,7 +114,7 @@ func TestSalvageDamaged(t *testing.T) {
 			{"a cut log", log.Name, func(b []byte) []byte { return b[:used-100] }, 120, false},
 			{"no MANIFEST", manifestName, func([]byte) []byte { return nil }, 0, false},
 			{"a cut MANIFEST", manifestName, func(b []byte) []byte { return b[:len(b)-3] }, 0, false},
-			{"no mark", markName, func([]byte) []byte { return nil }, 0, false},
+			{"no mark", MarkName, func([]byte) []byte { return nil }, 0, false},
 		} {
 			if c.slow && key != nil { // without an index, blocks are looked for; one test of that is enough
 				continue
@@ -131,7 +131,7 @@ func TestSalvageDamaged(t *testing.T) {
 					require.NoError(t, os.WriteFile(path, b, 0o600))
 				}
 				got, unread := salvaged(t, Config{Dir: dir, Key: key})
-				if c.file != markName {
+				if c.file != MarkName {
 					require.NotEmpty(t, unread)
 				}
 				wrong := 0
@@ -226,7 +226,7 @@ func TestMark(t *testing.T) {
 	require.NoError(t, f.Close())
 	_, err = readMark(dir, 0)
 	require.ErrorIs(t, err, ErrNewer)
-	path := filepath.Join(dir, markName)
+	path := filepath.Join(dir, MarkName)
 	sound, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for i := range sound {

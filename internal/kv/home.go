@@ -22,8 +22,11 @@ type home struct {
 	last *os.File // the mark, for what is rewritten in place; nil if that is not done
 
 	changed time.Time // the directory, when its files were last looked at
-	reserve uint64    // bytes that have to be free
-	written int64     // bytes since the reserve was reckoned
+
+	reserve   uint64    // bytes that have to be free
+	written   int64     // bytes since the reserve was reckoned
+	checked   time.Time // when it was last seen that there is room
+	unchecked int64     // bytes since then
 }
 
 // OpenBadger opens or creates the files in cfg.Dir.

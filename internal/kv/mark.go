@@ -21,7 +21,7 @@ import (
 //
 // The last change is rewritten in place after each commit; the rest only by Open and Close.
 const (
-	markName   = "USERSTORE"
+	MarkName   = "USERSTORE" // the file's
 	markMagic  = "userstore\n"
 	markFormat = len(markMagic)
 	markLast   = markFormat + 2
@@ -50,7 +50,7 @@ type markedFile struct {
 
 // readMark gives nil if there is no mark.
 func readMark(dir string, format int) (*mark, error) {
-	b, err := os.ReadFile(filepath.Join(dir, markName))
+	b, err := os.ReadFile(filepath.Join(dir, MarkName))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
@@ -75,7 +75,7 @@ func readMark(dir string, format int) (*mark, error) {
 	return m, nil
 }
 
-var errMark = fmt.Errorf("%w: the file %s, which says what has to be there", errCut, markName)
+var errMark = fmt.Errorf("%w: the file %s, which says what has to be there", errCut, MarkName)
 
 var errCut = fmt.Errorf("%w: cut or changed", ErrCorrupt)
 
@@ -94,7 +94,7 @@ func (m *mark) write(dir string) (err error) {
 	sum := crc32.Update(crc32.Checksum(b[markFormat:], castagnoli), castagnoli, body)
 	b = appendLast(b, m.last)
 	b = append(binary.BigEndian.AppendUint32(b, sum), body...)
-	path := filepath.Join(dir, markName)
+	path := filepath.Join(dir, MarkName)
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("userstore: %w", err)
@@ -126,7 +126,7 @@ func syncDir(dir string) error {
 
 // openMark opens the mark for what is rewritten in place.
 func openMark(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, markName), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(dir, MarkName), os.O_WRONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("userstore: %w", err)
 	}

@@ -1,6 +1,10 @@
 package kv
 
-import "github.com/dgraph-io/badger/v4"
+import (
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
 
 // prepareWrite refuses a write while it can still be refused. Badger writes into mapped files: on a full disk that is a
 // SIGBUS, which ends the process, and without a file descriptor for its next log it ends the process itself.
@@ -8,8 +12,13 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	if h == nil {
 		return nil
 	}
+	size := int64(0)
 	for i := range writes {
-		h.written += int64(len(writes[i].Key) + len(writes[i].Value))
+		size += int64(len(writes[i].Key) + len(writes[i].Value))
+	}
+	h.written += size
+	if h.unchecked += size; h.unchecked < checkBytes && time.Since(h.checked) < checkTime {
+		return nil
 	}
 	if h.written > h.memtable()/4 {
 		h.written = 0
@@ -22,9 +31,19 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
 	}
+	if err := h.checkFiles(); err != nil {
+		return err
+	}
 	h.tidy(false)
-	return h.checkFiles()
+	h.checked, h.unchecked = time.Now(), 0
+	return nil
 }
+
+// Looking each time would be felt. In so little time, and with so few bytes, the reserve is not used up.
+const (
+	checkBytes = 256 << 10
+	checkTime  = 2 * time.Millisecond
+)
 
 // reckon gives how much has to be free, so that what is written already can be put away: the logs that are mapped, the
 // tables made of them, and the largest compactions, which write their outcome before they delete what they read.
