@@ -1,0 +1,401 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// bench measures one contender in one phase, within a child process.
+type bench struct {
+	Workload
+	contender Contender
+	dir       string
+	phase     string
+	length    time.Duration // of each measurement
+	clock     func() time.Duration
+	want      func(row string) bool
+	peer      Peer
+	out       map[string]float64
+	fresh     int // the number of the next user that is not there yet
+}
+
+// run does the phase and returns what it measured, by row.
+func (b *bench) run() (map[string]float64, error) {
+	b.out, b.fresh = map[string]float64{}, b.Users
+	var err error
+	switch b.phase {
+	case phaseLoad:
+		err = b.load()
+	case phaseServe:
+		err = b.serve()
+	case phaseRead:
+		err = b.opened(true, b.read)
+	case phaseWrite:
+		err = b.opened(true, b.write)
+	case phaseNoSync:
+		err = b.opened(false, b.writeNoSync)
+	case phaseEmpty:
+		err = b.empty()
+	default:
+		err = fmt.Errorf("no phase %q", b.phase)
+	}
+	return b.out, err
+}
+
+func (b *bench) load() error {
+	peer, err := b.contender.Open(b.dir, true)
+	if err != nil {
+		return err
+	}
+	start := b.clock()
+	err = peer.Load(b.All())
+	b.out[rowLoad] = float64(b.clock()-start) / float64(b.Users)
+	b.memory("VmHWM", rowLoadRSS)
+	start = b.clock()
+	err = errors.Join(err, peer.Close())
+	b.out["load-close"] = float64(b.clock() - start)
+	b.out["disk"] = float64(diskUsage(b.dir))
+	return err
+}
+
+// serve opens what was loaded and reads from it. It makes up each uid as it needs it, to keep its own memory small.
+func (b *bench) serve() error {
+	start := b.clock()
+	peer, err := b.contender.Open(b.dir, true)
+	if err != nil {
+		return err
+	}
+	if _, err := peer.Get(b.UID(0)); err != nil {
+		return err
+	}
+	b.out["open"] = float64(b.clock() - start)
+	queries := append(b.ByTag(), b.ByPrefix()...)
+	start = b.clock()
+	for _, q := range queries {
+		if _, _, err := peer.Page(q); err != nil {
+			return err
+		}
+	}
+	b.out[rowCold] = float64(b.clock()-start) / float64(len(queries))
+	if err := b.serveGets(peer); err != nil {
+		return err
+	}
+	start = b.clock()
+	err = peer.Close()
+	b.out["close"] = float64(b.clock() - start)
+	return err
+}
+
+func (b *bench) serveGets(peer Peer) error {
+	d := b.dice(diceKeys, 2)
+	for range 20_000 {
+		if _, err := peer.Get(b.UID(d.IntN(b.Users))); err != nil {
+			return err
+		}
+	}
+	b.memory("VmRSS", rowServeRSS)
+	b.memory("RssAnon", "serve-anon")
+	return nil
+}
+
+// opened calls fn with the peer open and loaded. What is in memory only is loaded first, and measured doing so.
+func (b *bench) opened(durable bool, fn func() error) error {
+	peer, err := b.contender.Open(b.dir, durable)
+	if err != nil {
+		return err
+	}
+	b.peer = peer
+	if b.contender.InMemory {
+		start := b.clock()
+		err = peer.Load(b.All())
+		if b.phase == phaseRead && err == nil {
+			b.out[rowLoad] = float64(b.clock()-start) / float64(b.Users)
+			b.memory("VmHWM", rowLoadRSS)
+			debug.FreeOSMemory()
+			err = b.serveGets(peer)
+		}
+	}
+	if err == nil {
+		err = fn()
+	}
+	return errors.Join(err, peer.Close())
+}
+
+const drawn = 1 << 16 // uids that are made up ahead of a measurement
+
+func (b *bench) read() error {
+	err := b.gets(rowGet, 1, b.Uniform(drawn, b.Users))
+	err = errors.Join(err, b.gets("get-uniform-2", 2, b.Uniform(drawn, b.Users)))
+	err = errors.Join(err, b.gets(rowSkewed, 1, b.Skewed(drawn, b.Users)))
+	err = errors.Join(err, b.gets("get-skewed-2", 2, b.Skewed(drawn, b.Users)))
+
+	pages := func(row string, list []Query) {
+		err = errors.Join(err, b.time(row, 1, forever, func(n int) error {
+			_, _, err := b.peer.Page(list[n%len(list)])
+			return err
+		}))
+	}
+	pages(rowTag, b.ByTag())
+	pages(rowPrefix, b.ByPrefix())
+	for _, row := range []string{rowRelated10, rowRelated1, rowFree10, rowFree1, rowOpposed} {
+		pages(row, b.Mixes()[row])
+	}
+	if b.want(rowMiddle) {
+		list, failed := b.furtherOn()
+		if failed != nil {
+			return errors.Join(err, failed)
+		}
+		pages(rowMiddle, list)
+	}
+	err = errors.Join(err, b.time(rowCountTag, 1, forever, func(n int) error {
+		_, err := b.peer.Count(topicTag(n%topics), "")
+		return err
+	}))
+	return errors.Join(err, b.time(rowCountRole, 1, forever, func(int) error {
+		_, err := b.peer.Count("", roleModerator)
+		return err
+	}))
+}
+
+// furtherOn finds places within the lists of the topics.
+func (b *bench) furtherOn() (list []Query, err error) {
+	step := max(pageSize, min(1000, b.Users/topics/20))
+	for i := range topics {
+		q := Query{Tag: topicTag(i), Limit: step}
+		for range 40 {
+			if _, q.After, err = b.peer.Page(q); err != nil {
+				return nil, err
+			}
+			if q.After == "" {
+				break
+			}
+			list = append(list, Query{Tag: q.Tag, After: q.After, Limit: pageSize})
+		}
+	}
+	if len(list) == 0 {
+		err = errors.New("too few users for a second page by tag")
+	}
+	return list, err
+}
+
+func (b *bench) gets(row string, readers int, uids []string) error {
+	return b.time(row, readers, forever, func(n int) error {
+		_, err := b.peer.Get(uids[n%len(uids)])
+		return err
+	})
+}
+
+// Updates and gets beside writers keep to the first half of the users; deletes take the second half, durable ones its
+// first part and the others its rest, since both run on the same files.
+
+func (b *bench) write() error {
+	return errors.Join(
+		b.creates(rowCreate1, 1, 20_000),
+		b.creates("create-8", 8, 50_000),
+		b.creates(rowCreate64, 64, 100_000),
+		b.updates("update-1", 1),
+		b.updates(rowUpdate64, 64),
+		b.getsBesideUpdates(),
+		b.deletes("delete-1", 1, b.Users/2, b.Users*5/8),
+		b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8),
+	)
+}
+
+func (b *bench) writeNoSync() error {
+	b.fresh += 10_000_000 // above what the durable writers made
+	return errors.Join(
+		b.creates("nosync-create-1", 1, 100_000),
+		b.creates("nosync-create-64", 64, 100_000),
+		b.updates("nosync-update-1", 1),
+		b.deletes("nosync-delete-1", 1, b.Users*6/8, b.Users),
+	)
+}
+
+// creates makes up as many users as could be written in the time, and then writes them.
+func (b *bench) creates(row string, writers, perSecond int) error {
+	if !b.want(row) {
+		return nil
+	}
+	users := make([]User, b.enough(perSecond))
+	for i := range users {
+		users[i] = b.User(b.fresh + i)
+	}
+	b.fresh += len(users)
+	return b.time(row, writers, len(users), func(n int) error { return b.peer.Create(users[n]) })
+}
+
+// enough is how many things suffice for a measurement and its warming up at so many a second.
+func (b *bench) enough(perSecond int) int {
+	return max(500, int(1.3*b.length.Seconds()*float64(perSecond)))
+}
+
+func (b *bench) updates(row string, writers int) error {
+	if !b.want(row) {
+		return nil
+	}
+	uids := b.Uniform(drawn, b.Users/2)
+	edits := make([]func(*User), b.enough(100_000))
+	for i := range edits {
+		edits[i] = b.Edit(i)
+	}
+	return b.time(row, writers, forever, func(n int) error { return b.peer.Update(uids[n%drawn], edits[n%len(edits)]) })
+}
+
+func (b *bench) deletes(row string, writers, from, to int) error {
+	return b.time(row, writers, to-from, func(n int) error { return b.peer.Delete(b.UID(from + n)) })
+}
+
+// getsBesideUpdates measures gets while 8 writers keep up a steady rate, the same for every peer.
+func (b *bench) getsBesideUpdates() error {
+	const row, writers, perSecond = "get-beside", 8, 1000
+	if !b.want(row) {
+		return nil
+	}
+	uids := b.Uniform(drawn, b.Users/2)
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	failed := make(chan error, writers)
+	done := make([]int, writers)
+	start := time.Now()
+	for writer := range writers {
+		all.Go(func() {
+			for next := start; ; next = next.Add(time.Second * writers / perSecond) {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Until(next)):
+				}
+				n := writer + writers*done[writer]
+				if err := b.peer.Update(uids[n%drawn], b.Edit(n)); err != nil {
+					failed <- err
+					return
+				}
+				done[writer]++
+				if late := time.Since(next); late > 100*time.Millisecond {
+					next = next.Add(late) // what cannot be kept up with is not made up for
+				}
+			}
+		})
+	}
+	err := b.gets(row, 2, uids)
+	close(stop)
+	all.Wait()
+	total := 0
+	for _, n := range done {
+		total += n
+	}
+	b.out[rowBesideRate] = float64(total) / time.Since(start).Seconds()
+	select {
+	case writeErr := <-failed:
+		return errors.Join(err, writeErr)
+	default:
+		return err
+	}
+}
+
+// empty opens many stores in memory and keeps them open.
+func (b *bench) empty() error {
+	const stores = 50
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what the first one finalized
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	before, start := heap(), b.clock()
+	var open []Peer
+	for range stores {
+		peer, err := b.contender.Open("", false)
+		if err != nil {
+			return err
+		}
+		open = append(open, peer)
+	}
+	b.out[rowEmptyOpen] = float64(b.clock()-start) / stores
+	b.out[rowEmptyHeap] = (heap() - before) / stores
+	for _, peer := range open {
+		if err := peer.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const forever = int(^uint(0) >> 1)
+
+// time runs op from so many goroutines for the length of a measurement, after a short warming up, and notes the time for
+// each operation. Each call of op has a number of its own, below most.
+func (b *bench) time(row string, workers, most int, op func(n int) error) error {
+	if !b.want(row) {
+		return nil
+	}
+	runtime.GC()
+	next, _, err := spread(b.length/5, workers, 0, most/3, op)
+	if err != nil {
+		return fmt.Errorf("%s: %w", row, err)
+	}
+	start := b.clock()
+	_, done, err := spread(b.length, workers, next, most, op)
+	if err == nil && done == 0 {
+		err = errors.New("nothing was left to do after the warming up")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", row, err)
+	}
+	b.out[row] = float64(b.clock()-start) / float64(done)
+	return nil
+}
+
+// spread calls op with the numbers from first on, below most, from so many goroutines, for about so long or until one
+// fails. next is above all numbers that were used.
+func spread(length time.Duration, workers, first, most int, op func(n int) error) (next, done int, err error) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var stop atomic.Bool
+	next = first
+	start := time.Now()
+	for worker := range workers {
+		all.Go(func() {
+			n, count, failed := first+worker, 0, error(nil)
+			// The clock is looked at about every 100 µs, so that looking does not show in what takes a fraction of one.
+			for burst := 1; n < most && !stop.Load(); {
+				began := time.Now()
+				for i := 0; i < burst && n < most && failed == nil; i++ {
+					failed = op(n)
+					n += workers
+					count++
+				}
+				if failed != nil {
+					stop.Store(true)
+				}
+				now := time.Now()
+				if now.Sub(start) >= length {
+					break
+				}
+				if now.Sub(began) < 50*time.Microsecond {
+					burst *= 2
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			next, done = max(next, n), done+count
+			if err == nil {
+				err = failed
+			}
+		})
+	}
+	all.Wait()
+	return next, done, err
+}
+
+func (b *bench) memory(field, row string) {
+	if n, ok := processMemory(field); ok {
+		b.out[row] = float64(n)
+	}
+}
