@@ -62,6 +62,7 @@ func New(store *userstore.Store, o Options) (*Handler, error) {
 		return nil, err
 	}
 	h.keys = newKeyring(o, h.now())
+	h.recall(o.State)
 	for _, start := range starters {
 		start(h)
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	AuthOnly  AuthOnly         // what an authOnly key may do; zero = create and update users, create tokens
 	RateLimit RateLimit        // requests a minute; zero = no limit
 	Quotas    Quotas           // what the application's plan allows; zero = no limit
+	State     State            // what an earlier Handler remembered; zero = nothing
 	Clock     func() time.Time // nil = time.Now
 	Logger    *slog.Logger     // nil = silence
 }

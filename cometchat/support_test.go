@@ -109,5 +109,6 @@ const supportTail = `
 
 Groups, messages, conversations, calls, bots, webhooks and the management APIs. ` + "`GET /users`" + ` does not take CometChat's numeric
 ` + "`cursor`" + `: the SDK would only send one that it had been given. Data of the handler's memory (api keys, settings and restricted
-features of roles, platform, user agent and app info of tokens) is in no backup or export of the store.
+features of roles, platform, user agent and app info of tokens) is in no backup or export of the store; snapshots of
+` + "`cometchattest`" + ` hold it.
 `
