@@ -11,17 +11,19 @@ import (
 	"github.com/seed-3546c6b2/userstore/cometchat"
 )
 
-// Snapshot is a state of a double's store: users, who of them is online, roles, friends, blocks and tokens. It outlives
-// its Server and may be restored into another, by many tests at once.
+// Snapshot is a state of a double: users, who of them is online, roles with their settings and restricted features,
+// friends, blocks, tokens, JWTs and api keys. It outlives its Server and may be restored into another, by many tests at
+// once.
 type Snapshot struct {
 	backup []byte
 	online []userstore.User // a backup leaves presence out
+	memory cometchat.State  // what the store has no place for
 }
 
-// Snapshot takes the state of the store.
+// Snapshot takes the state of the double as it is now; what requests change meanwhile may be in it or not.
 func (s *Server) Snapshot(t T) Snapshot {
 	t.Helper()
-	var snap Snapshot
+	snap := Snapshot{memory: s.handler().State()}
 	for u, err := range s.Store.All(context.Background(), userstore.Query{Status: userstore.Online}) {
 		if err != nil {
 			t.Fatalf("cometchattest: snapshot: %v", err)
@@ -36,27 +38,28 @@ func (s *Server) Snapshot(t T) Snapshot {
 	return snap
 }
 
-// Restore puts the store into the state of a snapshot. It closes all sockets and puts a new Store in the place of
+// Restore puts the double into the state of a snapshot. It closes all sockets and puts a new Store in the place of
 // s.Store, so no other goroutine may use that field meanwhile; requests under way are answered from before, from after,
-// or with 503. Api keys that requests have made and other things that only the handler knew are forgotten.
+// or with 503. Of a snapshot of another double it takes the api keys too, but for AuthKey and APIKey, which stay its
+// own. The clock, faults and Requests stay as they are; rate limits and the requests on the page begin anew.
 func (s *Server) Restore(t T, snap Snapshot) {
 	t.Helper()
 	store, err := s.revive(snap)
 	if err == nil {
-		err = s.replace(store)
+		err = s.replace(store, snap.memory)
 	}
 	if err != nil {
 		t.Fatalf("cometchattest: restore: %v", err)
 	}
 }
 
-// Reset brings the double back to how RunT returned it, as Restore does, and forgets faults, the journal and changes of
-// the clock.
+// Reset brings the double back to how RunT returned it, in the way of Restore: with no users and no api keys but its
+// own. It forgets faults, Requests and changes of the clock too.
 func (s *Server) Reset(t T) {
 	t.Helper()
 	store, err := userstore.OpenInMemory(s.storeOptions()...)
 	if err == nil {
-		err = s.replace(store)
+		err = s.replace(store, s.opts.State)
 	}
 	if err != nil {
 		t.Fatalf("cometchattest: reset: %v", err)
@@ -68,9 +71,11 @@ func (s *Server) Reset(t T) {
 	s.clock.set(time.Time{})
 }
 
-// replace lets another store take over, and closes the one before.
-func (s *Server) replace(store *userstore.Store) error {
-	api, err := cometchat.New(store, s.opts)
+// replace lets another store take over, with a handler that remembers memory, and closes those before.
+func (s *Server) replace(store *userstore.Store, memory cometchat.State) error {
+	opts := s.opts
+	opts.State = memory
+	api, err := cometchat.New(store, opts)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}

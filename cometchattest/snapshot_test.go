@@ -1,6 +1,7 @@
 package cometchattest_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3546c6b2/userstore"
+	"github.com/seed-3546c6b2/userstore/cometchat"
 	"github.com/seed-3546c6b2/userstore/cometchattest"
 )
 
@@ -86,6 +88,77 @@ func TestSnapshot(t *testing.T) {
 	require.Equal(t, before, state(t, other.Store), "another double takes it too")
 }
 
+// remembered is all that the answers of a double owe to what only its handler remembers.
+func remembered(t *testing.T, srv *cometchattest.Server, key string) (all []string) {
+	t.Helper()
+	for _, path := range []string{"/apikeys?searchKey=third", "/roles/doctor", "/roles/doctor/restrictedfeatures", "/users/ann/auth_tokens"} {
+		req, err := http.NewRequest("GET", srv.URL+path, nil)
+		require.NoError(t, err)
+		req.Header.Set("apiKey", key)
+		all = append(all, send(srv.Client(), req).body)
+	}
+	return all
+}
+
+func TestSnapshotOfMemory(t *testing.T) {
+	t.Parallel()
+	srv := cometchattest.RunT(t)
+	token := furnish(t, srv)
+	admin := func(method, path, body string) map[string]any {
+		a := ask(srv.Client(), srv, method, path, body)
+		require.Equal(t, http.StatusOK, a.status, a.body)
+		var answer struct{ Data map[string]any }
+		require.NoError(t, json.Unmarshal([]byte(a.body), &answer))
+		return answer.Data
+	}
+	jwtWorks := func(srv *cometchattest.Server, jwt string) bool {
+		req, err := http.NewRequest("POST", srv.URL+"/api/v3.0/online-members", nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", jwt)
+		return send(srv.Client(), req).status == http.StatusOK
+	}
+	key := admin("POST", "/apikeys", `{"name":"third","scope":"fullAccess"}`)["apiKey"].(string)
+	admin("PUT", "/roles/doctor", `{"settings":{"listUsers":"friendsOnly"}}`)
+	admin("POST", "/roles/doctor/restrictedfeatures", `{"featuresToRestrict":["logout"]}`)
+	admin("PUT", "/users/ann/auth_tokens/"+token, `{"platform":"ios"}`)
+	req, err := http.NewRequest("GET", srv.URL+"/me", nil)
+	require.NoError(t, err)
+	req.Header.Set("authToken", token)
+	var me struct{ Data struct{ JWT string } }
+	require.NoError(t, json.Unmarshal([]byte(send(srv.Client(), req).body), &me))
+	jwt := me.Data.JWT
+
+	want, snap := remembered(t, srv, key), srv.Snapshot(t)
+	for i, part := range []string{key, "friendsOnly", "u.logout", "ios"} {
+		require.Contains(t, want[i], part)
+	}
+	require.True(t, jwtWorks(srv, jwt))
+	for range 2 { // a snapshot can be restored again
+		admin("PUT", "/roles/doctor", `{"unset":["settings"]}`)
+		admin("DELETE", "/roles/doctor/restrictedfeatures", `{"allowAll":true}`)
+		admin("PUT", "/users/ann/auth_tokens/"+token, `{"platform":"web"}`)
+		admin("DELETE", "/apikeys/"+key, "")
+		require.NotEqual(t, want, remembered(t, srv, srv.APIKey))
+		srv.Restore(t, snap)
+		require.Equal(t, want, remembered(t, srv, key))
+		require.True(t, jwtWorks(srv, jwt))
+	}
+
+	other := cometchattest.RunT(t, func(o *cometchat.Options) { o.APIKey = "mine" })
+	other.Restore(t, snap)
+	require.Equal(t, want, remembered(t, other, key), "another double takes it too")
+	require.Equal(t, want, remembered(t, other, "mine"), "and keeps its own keys")
+	require.True(t, jwtWorks(other, jwt))
+
+	srv.Reset(t)
+	require.Equal(t, http.StatusNotFound, ask(srv.Client(), srv, "GET", "/apikeys/"+key, "").status)
+	require.False(t, jwtWorks(srv, jwt))
+	srv.Seed(t, userstore.User{UID: "ann", Name: "Ann", Role: "doctor"})
+	for _, rest := range remembered(t, srv, srv.APIKey) {
+		require.NotRegexp(t, "third|friendsOnly|logout|ios", rest)
+	}
+}
+
 // TestRestoreUnderLoad restores while others ask; each is answered from before, from after, or with 503.
 func TestRestoreUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -112,6 +185,7 @@ func TestRestoreUnderLoad(t *testing.T) {
 		srv.Restore(t, snap)
 		srv.Inject(t, cometchattest.Fault{Status: 503, Nth: 2})
 		srv.Advance(time.Second)
+		srv.Snapshot(t)
 		srv.Requests("POST /users")
 	}
 	srv.Reset(t)
