@@ -175,6 +175,9 @@ func (s *Store) roster(v kv.View, w *walk, status Status) (roster.Stream, error)
 	switch {
 	case search == "few":
 		named, err := s.sorted(v, w, few, status)
+		if err != nil && rows != nil {
+			rows.Close()
+		}
 		if err != nil || rows == nil {
 			return named, err
 		}

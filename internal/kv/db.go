@@ -32,7 +32,7 @@ type DB struct {
 const maxHot = 8192
 
 // New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
-// writes, and what it returns when the commit has ended, with the version that has them, 0 if it failed; so a cache can
+// writes, and what it returns when the commit has ended, with the version that has them, 0 if none does; so a cache can
 // forget what is about to change. Keys that start with the byte hot are ones that many changes read and write, such as
 // counters: the newest values of some are kept at hand, which holds as long as nobody else writes to the engine.
 func New(engine Engine, hot byte, around func(writes []Write) (after func(version uint64))) *DB {
@@ -252,6 +252,11 @@ func (db *DB) commit(b *batch) {
 		after := db.around(b.writes)
 		var version uint64
 		version, b.err = db.engine.Apply(b.writes)
+		if errors.Is(b.err, ErrUncertain) { // the newest state may have it
+			v := db.engine.View()
+			version = v.Version()
+			v.Release()
+		}
 		after(version)
 	}
 

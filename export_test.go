@@ -1,0 +1,15 @@
+package userstore
+
+import "github.com/seed-3546c6b2/userstore/internal/kv"
+
+// OpenOn starts a store on an engine, which may be one that fails.
+func OpenOn(engine kv.Engine, opts ...Option) (*Store, error) {
+	s := &Store{options: defaults()}
+	for _, opt := range opts {
+		opt(&s.options)
+	}
+	return s, s.start(engine, "")
+}
+
+// DB lets tests reach below the store.
+func (s *Store) DB() *kv.DB { return s.db }
