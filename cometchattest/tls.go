@@ -1,18 +1,13 @@
 package cometchattest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"sync"
-	"time"
+
+	"github.com/seed-3546c6b2/userstore/internal/selfcert"
 )
 
 // TLS is how to reach the double by https over the network; a browser and CometChat's SDK insist on it.
@@ -39,7 +34,7 @@ func (s *Server) TLS(t T) TLS {
 	if err != nil {
 		t.Fatalf("cometchattest: certificate: %v", err)
 	}
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	ca := selfcert.PEM(cert)
 	address := s.listen(t, func(l net.Listener) net.Listener {
 		return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}})
 	})
@@ -51,24 +46,7 @@ func (s *Server) TLS(t T) TLS {
 	return *s.tls
 }
 
-// certificate makes the one certificate of this process, which is its own authority.
+// certificate makes the one certificate of this process.
 var certificate = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(started.UnixNano()),
-		Subject:               pkix.Name{CommonName: "cometchattest"},
-		DNSNames:              []string{"localhost", "*.api-us.cometchat.io", "*.apiclient-us.cometchat.io"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		NotBefore:             started.Add(-time.Hour),
-		NotAfter:              started.AddDate(0, 0, 90),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	return selfcert.New("cometchattest", started, "*.api-us.cometchat.io", "*.apiclient-us.cometchat.io")
 })
