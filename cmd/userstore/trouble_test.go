@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3546c6b2/userstore"
+	"github.com/seed-3546c6b2/userstore/cmd/userstore/internal/migrate"
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 )
 
@@ -139,4 +140,30 @@ func TestUnwritableOutput(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(o.dir), ".*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+func TestAddress(t *testing.T) {
+	env := map[string]string{}
+	a := &app{getenv: func(name string) string { return env[name] }}
+	good := migrate.Options{AppID: "shop", Key: "k", PerMinute: 1, Workers: 1, Attempts: 1}
+	o := good
+	require.NoError(t, a.address(&o, "eu"))
+	require.Equal(t, "https://shop.api-eu.cometchat.io/v3", o.URL)
+	require.Empty(t, o.AppID, "the host's name says it")
+	o = good
+	require.Error(t, a.address(&o, ""), "which region?")
+	o = good
+	o.URL = "http://double/v3"
+	require.NoError(t, a.address(&o, ""))
+	require.Equal(t, "shop", o.AppID, "a double is told the app id")
+	o.Key = ""
+	require.Error(t, a.address(&o, ""))
+	env["COMETCHAT_API_KEY"] = "from the environment"
+	require.NoError(t, a.address(&o, ""))
+	require.Equal(t, "from the environment", o.Key)
+	for _, wrong := range []*int{&o.PerMinute, &o.Workers, &o.Attempts} {
+		*wrong = 0
+		require.Error(t, a.address(&o, ""))
+		*wrong = 1
+	}
 }

@@ -240,6 +240,41 @@ func TestPullSkips(t *testing.T) {
 	require.Equal(t, begin, page.Users[0].DeactivatedAt)
 }
 
+// TestPullSkipsRelations has friends and blocks that the store does not take.
+func TestPullSkipsRelations(t *testing.T) {
+	s := newScript(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasPrefix(r.URL.Path, "/v3/users/here"):
+			w.WriteHeader(404)
+			fmt.Fprint(w, `{"error":{"code":"ERR_UID_NOT_FOUND"}}`)
+		case strings.HasSuffix(r.URL.Path, "/friends"):
+			fmt.Fprint(w, `{"data":[{"uid":"ben"},{"uid":"ghost"},{"uid":"ann"}],"meta":{"pagination":{"total_pages":1}}}`)
+		case strings.HasSuffix(r.URL.Path, "/blockedusers"):
+			fmt.Fprint(w, `{"data":[{"uid":"ben","blockedByMe":true},{"uid":"dan","hasBlockedMe":true},{"uid":"ghost"}],"meta":{"pagination":{"total_pages":1}}}`)
+		case r.URL.Path == "/v3/users" && !r.URL.Query().Has("onlyDeactivated"):
+			fmt.Fprint(w, `{"data":[{"uid":"ann","name":"Ann"},{"uid":"ben","name":"Ben"},{"uid":"dan","name":"Dan"}],"meta":{"pagination":{"total_pages":1}}}`)
+		default:
+			fmt.Fprint(w, `{"data":[]}`)
+		}
+	})
+	store := newStore(t, s.clock)
+	_, err := store.Create(t.Context(), userstore.User{UID: "here", Name: "Only here"})
+	require.NoError(t, err)
+	o := s.options()
+	o.UsersOnly, o.Workers = false, 1
+	var skipped []string
+	o.Skipped = func(s Skipped) { skipped = append(skipped, s.Phase+" "+s.ID+" "+s.Reason) }
+	got, err := Pull(t.Context(), store, o)
+	require.NoError(t, err)
+	const ghost, self = "with ghost: no such active user in the store", ": refused"
+	require.ElementsMatch(t, []string{
+		"friends ann " + ghost, "friends ben " + ghost, "friends dan " + ghost, "friends ann with ann" + self, "friends ben with ben" + self,
+		"blocks ann " + ghost, "blocks ben " + ghost, "blocks dan " + ghost, "blocks ben with ben" + self,
+	}, skipped)
+	require.Equal(t, 3, got.Friends, "ann and ben, ann and dan, ben and dan")
+	require.Equal(t, 2, got.Blocks, "ann and dan block ben")
+}
+
 // TestPushSkips has a service that refuses some.
 func TestPushSkips(t *testing.T) {
 	s := newScript(t, func(_ int, w http.ResponseWriter, r *http.Request) {
