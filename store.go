@@ -312,27 +312,16 @@ func (s *Store) each(ctx context.Context, uids []string, fn func(c *change, uid 
 // Everything about them is kept, their uids stay taken, and they are offline. Each uid is a change of its own (facts
 // 3.6, 3.8).
 func (s *Store) Deactivate(ctx context.Context, uids ...string) (Outcome, error) {
-	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
-		old, err := c.user(uid)
-		switch {
-		case err != nil:
-			return 0, err
-		case old == nil:
-			return missing, nil
-		case !old.DeactivatedAt.IsZero():
-			return already, nil
-		}
-		now := s.now()
-		r := *old
-		r.setOnline(0)
-		r.DeactivatedAt, r.UpdatedAt, r.Version = now, now, old.Version+1
-		return done, c.put(old, &r)
-	})
+	return s.activate(ctx, uids, false)
 }
 
 // Reactivate brings deactivated users back with all they had; their tokens work again. Each uid is a change of its own
 // (facts 3.7).
 func (s *Store) Reactivate(ctx context.Context, uids ...string) (Outcome, error) {
+	return s.activate(ctx, uids, true)
+}
+
+func (s *Store) activate(ctx context.Context, uids []string, active bool) (Outcome, error) {
 	return s.each(ctx, uids, func(c *change, uid string) (verdict, error) {
 		old, err := c.user(uid)
 		switch {
@@ -340,11 +329,14 @@ func (s *Store) Reactivate(ctx context.Context, uids ...string) (Outcome, error)
 			return 0, err
 		case old == nil:
 			return missing, nil
-		case old.DeactivatedAt.IsZero():
+		case old.DeactivatedAt.IsZero() == active:
 			return already, nil
 		}
 		r := *old
-		r.DeactivatedAt, r.UpdatedAt, r.Version = time.Time{}, s.now(), old.Version+1
+		if r.DeactivatedAt, r.UpdatedAt, r.Version = (time.Time{}), s.now(), old.Version+1; !active {
+			r.setOnline(0)
+			r.DeactivatedAt = r.UpdatedAt
+		}
 		return done, c.put(old, &r)
 	})
 }
