@@ -186,8 +186,9 @@ func TestAllIsOfOneMoment(t *testing.T) {
 				require.Equal(t, uint64(1), u.Version)
 				n++
 				must(w.Update(bg, u.UID, rename("a "+u.UID)))(t)
-				if n < 300 {
-					must(w.Update(bg, fmt.Sprintf("u%03d", n), rename("z")))(t) // the next one moves away
+				if next := fmt.Sprintf("u%03d", n); n < 300 {
+					must(w.Update(bg, next, rename("z")))(t) // the next one moves away
+					require.Equal(t, "z", must(w.Get(bg, next))(t).Name, "a read sees it, and may fill the cache")
 				}
 				w.add(t, fmt.Sprintf("u%03dnew", n))
 			}

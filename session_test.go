@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -186,6 +187,28 @@ func TestBlocks(t *testing.T) {
 			}
 			require.Equal(t, [2]bool{}, flags(must(w.Get(bg, "ada"))(t)), "the back end has no such view")
 			require.Equal(t, [2]bool{}, flags(must(ada.User(bg))(t)))
+		}},
+		{"flags are right however many are blocked", func(t *testing.T, w *world) {
+			w.add(t, "ada")
+			ada := login(t, w, "ada")
+			for i := range 40 {
+				uid := fmt.Sprintf("u%02d", i)
+				w.add(t, uid)
+				if i >= 10 {
+					must(ada.Block(bg, uid))(t)
+				}
+				if i < 30 {
+					must(login(t, w, uid).Block(bg, "ada"))(t)
+				}
+			}
+			for i, u := range all(t, ada, userstore.Query{}) {
+				want := [2]bool{i >= 10, i < 30}
+				require.Equal(t, want, flags(u))
+				require.Equal(t, want, flags(must(ada.Get(bg, u.UID))(t)))
+			}
+			for i, u := range paged(t, userstore.Query{Limit: 3}, ada.List) {
+				require.Equal(t, [2]bool{i >= 10, i < 30}, flags(u))
+			}
 		}},
 		{"a mutual block is one row with both flags", func(t *testing.T, w *world) {
 			w.add(t, "ada", "bob", "cleo", "dan", "eve")
