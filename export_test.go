@@ -13,3 +13,6 @@ func OpenOn(engine kv.Engine, opts ...Option) (*Store, error) {
 
 // DB lets tests reach below the store.
 func (s *Store) DB() *kv.DB { return s.db }
+
+// Run is the number of this run of the store.
+func (s *Store) Run() uint64 { return s.run }
