@@ -23,8 +23,8 @@ type Exchange struct {
 	Query    string      // as sent
 	Header   http.Header // those that matter: appId, apiKey, authToken, onBehalfOf, Content-Type, sdk, resource, Authorization
 	Body     string      // its first 16 KiB
-	Status   int
-	Answer   string // its first 16 KiB
+	Status   int         // of the answer; 0 = the connection was closed without one
+	Answer   string      // its first 16 KiB
 	Duration time.Duration
 	UID      string // who acted: the logged-in user, or the one named by onBehalfOf; empty for the back end
 }
@@ -156,6 +156,14 @@ func (j *Journal) Subscribe() (<-chan Exchange, func()) {
 	}
 }
 
+// Add records an exchange that something in front of the Handler has answered, with a Status of 0 if nobody has. It
+// keeps as much of it as it keeps of others.
+func (j *Journal) Add(e Exchange) {
+	e.Header = keptHeader(e.Header)
+	e.Body, e.Answer = clip([]byte(e.Body)), clip([]byte(e.Answer))
+	j.add(e)
+}
+
 func (j *Journal) add(e Exchange) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -185,13 +193,17 @@ func (j *Journal) close() {
 
 // exchange is what the journal keeps of a request; the answer is added when it is known.
 func exchange(r *http.Request, at time.Time) Exchange {
-	header := http.Header{}
+	return Exchange{Time: at, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: keptHeader(r.Header)}
+}
+
+func keptHeader(h http.Header) http.Header {
+	kept := http.Header{}
 	for _, name := range journalHeaders {
-		if v := r.Header.Values(name); len(v) > 0 {
-			header[name] = slices.Clone(v)
+		if v := h.Values(name); len(v) > 0 {
+			kept[name] = slices.Clone(v)
 		}
 	}
-	return Exchange{Time: at, Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: header}
+	return kept
 }
 
 func clip(b []byte) string { return string(b[:min(len(b), journalBody)]) }

@@ -1,6 +1,7 @@
 package cometchat
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -43,6 +44,27 @@ func TestJournalKeepsTheBeginningOfLargeBodies(t *testing.T) {
 	require.Len(t, e.Body, journalBody)
 	b.send("POST", "/nosuch", strings.Repeat("y", 20_000))
 	require.Equal(t, strings.Repeat("y", bodyLimit), b.h.Journal().Last(1)[0].Body, "a body is kept even where nobody reads it")
+}
+
+// What others add is kept, and shown, as if the handler had answered it.
+func TestJournalAdd(t *testing.T) {
+	b := newBench(t)
+	header := http.Header{"Apikey": {restKey}, "Cookie": {"session=secret"}, "Sdk": {"js"}}
+	b.h.Journal().Add(Exchange{Method: "POST", Path: "/users", Header: header, Body: strings.Repeat("x", 20_000), Status: 503,
+		Answer: strings.Repeat("y", 20_000)})
+	b.h.Journal().Add(Exchange{Method: "GET", Path: "/me"})
+	e := b.h.Journal().Last(2)[0]
+	require.Equal(t, http.Header{"Apikey": {restKey}, "Sdk": {"js"}}, e.Header)
+	header["Sdk"][0] = "changed"
+	require.Equal(t, "js", e.Header.Get("sdk"))
+	require.Equal(t, strings.Repeat("x", journalBody), e.Body)
+	require.Equal(t, strings.Repeat("y", journalBody), e.Answer)
+	require.Equal(t, 2, b.h.Journal().Total())
+
+	page := b.send("GET", "/_double/state", "")
+	require.EqualValues(t, 503, page.at("data", "requests", 0, "status"))
+	require.Equal(t, map[string]any{"Apikey": redacted, "Sdk": "js"}, page.at("data", "requests", 0, "header"))
+	require.EqualValues(t, 0, page.at("data", "requests", 1, "status"))
 }
 
 func TestRedactedShowsNoSecret(t *testing.T) {

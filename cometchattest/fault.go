@@ -2,6 +2,7 @@ package cometchattest
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -49,6 +50,9 @@ type Injected struct {
 //
 // A Go client on a real connection repeats a GET, PUT or DELETE by itself when a kept-alive connection was dropped;
 // [Server.Client] never does.
+//
+// The page for people shows what a fault made of a request, with After beside what the handler had made of it. Its own
+// requests meet no fault.
 func (s *Server) Inject(t T, f Fault) *Injected {
 	t.Helper()
 	rt, ok := parseRoute(f.Route)
@@ -153,7 +157,7 @@ func (in *Injected) chooses(r *http.Request, uids []string) bool {
 }
 
 // suffer lets faults act on a request.
-func (s *Server) suffer(w http.ResponseWriter, r *http.Request, faults []Fault) {
+func (s *Server) suffer(w *recorder, r *http.Request, faults []Fault) {
 	peek(r) // only when it has read all of the body does net/http notice that the client has gone
 	var done *heldAnswer
 	for _, f := range faults {
@@ -162,10 +166,14 @@ func (s *Server) suffer(w http.ResponseWriter, r *http.Request, faults []Fault) 
 			s.handler().ServeHTTP(done, r)
 		}
 		if f.Latency > 0 && s.clock.wait(r.Context(), f.Latency) != nil || f.Drop {
+			s.show(w.e, 0, "")
 			panic(http.ErrAbortHandler) // net/http's way to close the connection
 		}
 		if f.ends() {
-			f.answer(w, s.Now())
+			answer := f.answer(w.Header(), s.Now())
+			s.show(w.e, f.Status, answer)
+			w.WriteHeader(f.Status)
+			_, _ = io.WriteString(w, answer)
 			return
 		}
 	}
@@ -176,9 +184,15 @@ func (s *Server) suffer(w http.ResponseWriter, r *http.Request, faults []Fault) 
 	s.handler().ServeHTTP(w, r)
 }
 
-// answer writes CometChat's error, readable for pages of any origin like all the double's answers.
-func (f Fault) answer(w http.ResponseWriter, now time.Time) {
-	header := w.Header()
+// show lets the page for people have a request that the handler has not answered.
+func (s *Server) show(e *entry, status int, answer string) {
+	x := s.journal.read(e)
+	x.Status, x.Answer, x.Duration = status, answer, s.Now().Sub(x.Time)
+	s.handler().Journal().Add(x)
+}
+
+// answer is CometChat's error, readable for pages of any origin like all the double's answers.
+func (f Fault) answer(header http.Header, now time.Time) string {
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("Access-Control-Expose-Headers", "Retry-After, X-Rate-Limit-Reset")
 	header.Set("Content-Type", "application/json")
@@ -187,8 +201,8 @@ func (f Fault) answer(w http.ResponseWriter, now time.Time) {
 		header.Set("Retry-After", strconv.FormatInt(wait, 10))
 		header.Set("X-Rate-Limit-Reset", strconv.FormatInt(now.Unix()+wait, 10))
 	}
-	w.WriteHeader(f.Status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": f.Code, "message": f.Message}})
+	body, _ := json.Marshal(map[string]any{"error": map[string]string{"code": f.Code, "message": f.Message}})
+	return string(body) + "\n"
 }
 
 // heldAnswer is an answer kept back.

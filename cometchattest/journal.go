@@ -17,7 +17,7 @@ import (
 // the connection.
 //
 // Header holds every header and Body all of the body that was read. UID is who acted, by the request's own word.
-// Nothing is left out and nothing redacted, and all is kept until Reset.
+// Nothing is redacted and nothing left out but what the page for people asks for itself, and all is kept until Reset.
 func (s *Server) Requests(route string) []cometchat.Exchange {
 	rt, ok := parseRoute(route)
 	if !ok {
@@ -65,14 +65,23 @@ func (j *journal) list(rt route) []cometchat.Exchange {
 	defer j.mu.Unlock()
 	var out []cometchat.Exchange
 	for _, e := range j.entries {
-		if !rt.matches(e.Method, e.Path) {
-			continue
+		if rt.matches(e.Method, e.Path) {
+			out = append(out, e.copy())
 		}
-		x := e.Exchange
-		x.Header, x.Body, x.Answer = x.Header.Clone(), string(e.body), string(e.answer)
-		out = append(out, x)
 	}
 	return out
+}
+
+func (j *journal) read(e *entry) cometchat.Exchange {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return e.copy()
+}
+
+func (e *entry) copy() cometchat.Exchange {
+	x := e.Exchange
+	x.Header, x.Body, x.Answer = x.Header.Clone(), string(e.body), string(e.answer)
+	return x
 }
 
 func (j *journal) clear() {

@@ -1,6 +1,7 @@
 package cometchattest
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -41,6 +42,13 @@ func (rt route) matches(method, path string) bool {
 		}
 	}
 	return true
+}
+
+// isPage tells whether a request is of the page for people. It asks every second while somebody looks, and that must not
+// change what a test sees.
+func isPage(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/_double/") ||
+		r.URL.Path == "/" && r.Method == http.MethodGet && r.Header.Get("Upgrade") == ""
 }
 
 // segments splits an escaped path and takes the version of the API off.

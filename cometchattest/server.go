@@ -132,6 +132,10 @@ func (s *Server) handler() *cometchat.Handler {
 
 // serve stands before the handler: it keeps the journal and lets faults act.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if isPage(r) {
+		s.handler().ServeHTTP(w, r)
+		return
+	}
 	e := s.journal.open(r, s.Now())
 	r = r.WithContext(r.Context()) // a copy: net/http looks at its own request's Body when it decides how to hang up
 	r.Body = &bodyRecorder{r.Body, &s.journal, e}

@@ -140,12 +140,12 @@ function when(seconds) {
 }
 
 function request(r) {
-  const kind = r.status < 400 ? "good" : "bad";
+  const kind = r.status && r.status < 400 ? "good" : "bad";
   const parts = [["Headers", Object.entries(r.header).map(([k, v]) => `${k}: ${v}`).join("\n")], ["Body", pretty(r.body)], ["Answer", pretty(r.answer)]];
   const at = new Date(r.time);
   return el("li", { value: r.number }, el("details", {},
     el("summary", {},
-      el("span", { className: `code ${kind}` }, r.status),
+      el("span", { className: `code ${kind}` }, r.status || "lost"),
       el("span", { className: "method" }, r.method),
       el("span", { className: "path" }, r.path),
       el("span", { className: "meta" }, `${r.uid ? `as ${r.uid}, ` : ""}${r.millis.toFixed(1)} ms, `,
