@@ -129,7 +129,8 @@ func TestSocketSlowReader(t *testing.T) {
 			}
 		}
 		w.h.presence.mu.Unlock()
-		w.eventually(func() bool { return w.status("ann") == userstore.Offline })
+		w.eventually(func() bool { return w.open() == 1 }) // the store has the status before the news are told
+		require.Equal(t, userstore.Offline, w.status("ann"))
 		watcher.hears("offline ann")
 	})
 	t.Run("by the length of its queue", func(t *testing.T) {
