@@ -32,7 +32,7 @@ type Config struct {
 // defaults, and an uncompressed table needs no block cache, since its blocks are read where they are mapped.
 const (
 	memtableDisk   = 16 << 20
-	memtableSmall  = 4 << 20
+	memtableSmall  = 2 << 20
 	memtableMemory = 1 << 20
 	encryptedCache = 16 << 20
 )
@@ -74,7 +74,7 @@ func (c Config) badger() badger.Options {
 	if len(c.Key) > 0 {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}
-	if c.Dir == "" {
+	if c.Small || c.Dir == "" {
 		o = o.WithNumMemtables(2)
 	}
 	return o
