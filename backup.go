@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -91,7 +92,7 @@ func backupSome(v kv.View, out *bufio.Writer, from []byte) (last []byte, more bo
 // directory. ErrCorrupt: the backup is damaged or cut.
 func Restore(ctx context.Context, dir string, r io.Reader, opts ...Option) error {
 	return install("restore", dir, func(tmp string) error {
-		s, err := restore(ctx, tmp, r, opts)
+		s, err := restore(ctx, tmp, r, append(slices.Clip(opts), WithSync(false))) // Close puts it all on disk
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -30,7 +31,7 @@ type SalvageReport struct {
 func Salvage(ctx context.Context, damaged, dir string, opts ...Option) (SalvageReport, error) {
 	var report SalvageReport
 	err := install("salvage", dir, func(tmp string) error {
-		s, engine, err := newStore(tmp, opts)
+		s, engine, err := newStore(tmp, append(slices.Clip(opts), WithSync(false))) // Close puts it all on disk
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func (c Config) check() (*mark, []int64, error) {
 		if own, err := c.isOwn(); err == nil && !own {
 			return nil, nil, ErrStranger
 		}
-		return nil, nil, c.damage(fmt.Errorf("%w: %s, which says what has to be there, is missing", ErrCorrupt, MarkName))
+		return nil, nil, c.damage(fmt.Errorf("%w: the file %s, which says what has to be there, is missing", ErrCorrupt, MarkName))
 	case m == nil && c.ReadOnly:
 		return nil, nil, fmt.Errorf("userstore: there is no store in %s: %w", c.Dir, os.ErrNotExist)
 	case m == nil:

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,11 +39,13 @@ func Salvage(c Config, want func(key []byte) bool, emit func(Write) error) ([]Un
 		return nil, err
 	}
 	err = s.each(func(e entry) error {
+		s.last = max(s.last, e.version)
 		if want(e.key) {
 			s.newest[string(e.key)] = max(s.newest[string(e.key)], e.version)
 		}
 		return nil
 	})
+	s.missing()
 	unread := s.unread
 	if err == nil {
 		err = s.each(func(e entry) error {
@@ -63,6 +66,7 @@ type salvage struct {
 	keys     [][]byte             // that files may be encrypted with
 	opened   map[string]tableFile // without their data
 	newest   map[string]uint64
+	last     uint64 // change that was found
 	unread   []Unread
 }
 
@@ -108,6 +112,31 @@ func (s *salvage) marked(f *markedFile) bool {
 	}
 	sum, err := sumFile(filepath.Join(s.Dir, f.Name), want.Size)
 	return err == nil && sum == want.Sum
+}
+
+// missing names what is not there at all.
+func (s *salvage) missing() {
+	absent := map[string]bool{}
+	for id := range s.manifest.Tables {
+		absent[table.IDToFilename(id)] = true
+	}
+	m, err := readMark(s.Dir, 1<<16)
+	if err == nil && m != nil {
+		for _, f := range m.Files {
+			absent[f.Name] = true
+		}
+		if s.last < m.last {
+			s.problem(MarkName, "knows of more: "+gap(s.last+1, m.last))
+		}
+	} else {
+		s.problem(MarkName, "cannot be read, so nothing tells whether more is missing")
+	}
+	for _, f := range s.files {
+		delete(absent, f.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(absent)) {
+		s.problem(name, "is missing")
+	}
 }
 
 // each calls fn with all entries that can be read.
