@@ -129,37 +129,49 @@ func (b *bench) opened(durable bool, fn func() error) error {
 const drawn = 1 << 16 // uids that are made up ahead of a measurement
 
 func (b *bench) read() error {
-	err := b.gets(rowGet, 1, b.Uniform(drawn, b.Users))
-	err = errors.Join(err, b.gets("get-uniform-2", 2, b.Uniform(drawn, b.Users)))
-	err = errors.Join(err, b.gets(rowSkewed, 1, b.Skewed(drawn, b.Users)))
-	err = errors.Join(err, b.gets("get-skewed-2", 2, b.Skewed(drawn, b.Users)))
-
-	pages := func(row string, list []Query) {
-		err = errors.Join(err, b.time(row, 1, forever, func(n int) error {
-			_, _, err := b.peer.Page(list[n%len(list)])
-			return err
-		}))
-	}
-	pages(rowTag, b.ByTag())
-	pages(rowPrefix, b.ByPrefix())
+	// Enough to go round all users some times; where they are too many for that, they are too many for any cache as well.
+	uniform, skewed := b.Uniform(min(4*b.Users, 4*drawn), b.Users), b.Skewed(drawn, b.Users)
+	err := errors.Join(
+		b.gets(rowGet, 1, len(uniform), uniform),
+		b.gets("get-uniform-2", 2, 0, uniform),
+		b.gets(rowSkewed, 1, len(skewed), skewed),
+		b.gets("get-skewed-2", 2, 0, skewed),
+		b.pages(rowTag, b.ByTag()),
+		b.pages(rowPrefix, b.ByPrefix()),
+	)
 	for _, row := range []string{rowRelated10, rowRelated1, rowFree10, rowFree1, rowOpposed} {
-		pages(row, b.Mixes()[row])
+		err = errors.Join(err, b.pages(row, b.Mixes()[row]))
 	}
 	if b.want(rowMiddle) {
 		list, failed := b.furtherOn()
-		if failed != nil {
-			return errors.Join(err, failed)
+		if err = errors.Join(err, failed); failed == nil {
+			err = errors.Join(err, b.pages(rowMiddle, list))
 		}
-		pages(rowMiddle, list)
 	}
-	err = errors.Join(err, b.time(rowCountTag, 1, forever, func(n int) error {
-		_, err := b.peer.Count(topicTag(n%topics), "")
+	return errors.Join(err,
+		b.time(rowCountTag, 1, topics, forever, func(n int) error {
+			_, err := b.peer.Count(topicTag(n%topics), "")
+			return err
+		}),
+		b.time(rowCountRole, 1, 1, forever, func(int) error {
+			_, err := b.peer.Count("", roleModerator)
+			return err
+		}),
+	)
+}
+
+func (b *bench) gets(row string, readers, round int, uids []string) error {
+	return b.time(row, readers, round, forever, func(n int) error {
+		_, err := b.peer.Get(uids[n%len(uids)])
 		return err
-	}))
-	return errors.Join(err, b.time(rowCountRole, 1, forever, func(int) error {
-		_, err := b.peer.Count("", roleModerator)
+	})
+}
+
+func (b *bench) pages(row string, list []Query) error {
+	return b.time(row, 1, len(list), forever, func(n int) error {
+		_, _, err := b.peer.Page(list[n%len(list)])
 		return err
-	}))
+	})
 }
 
 // furtherOn finds places within the lists of the topics.
@@ -181,13 +193,6 @@ func (b *bench) furtherOn() (list []Query, err error) {
 		err = errors.New("too few users for a second page by tag")
 	}
 	return list, err
-}
-
-func (b *bench) gets(row string, readers int, uids []string) error {
-	return b.time(row, readers, forever, func(n int) error {
-		_, err := b.peer.Get(uids[n%len(uids)])
-		return err
-	})
 }
 
 // Updates and gets beside writers keep to the first half of the users; deletes take the second half, durable ones its
@@ -226,7 +231,7 @@ func (b *bench) creates(row string, writers, perSecond int) error {
 		users[i] = b.User(b.fresh + i)
 	}
 	b.fresh += len(users)
-	return b.time(row, writers, len(users), func(n int) error { return b.peer.Create(users[n]) })
+	return b.time(row, writers, 0, len(users), func(n int) error { return b.peer.Create(users[n]) })
 }
 
 // enough is how many things suffice for a measurement and its warming up at so many a second.
@@ -243,11 +248,11 @@ func (b *bench) updates(row string, writers int) error {
 	for i := range edits {
 		edits[i] = b.Edit(i)
 	}
-	return b.time(row, writers, forever, func(n int) error { return b.peer.Update(uids[n%drawn], edits[n%len(edits)]) })
+	return b.time(row, writers, 0, forever, func(n int) error { return b.peer.Update(uids[n%drawn], edits[n%len(edits)]) })
 }
 
 func (b *bench) deletes(row string, writers, from, to int) error {
-	return b.time(row, writers, to-from, func(n int) error { return b.peer.Delete(b.UID(from + n)) })
+	return b.time(row, writers, 0, to-from, func(n int) error { return b.peer.Delete(b.UID(from + n)) })
 }
 
 // getsBesideUpdates measures gets while 8 writers keep up a steady rate, the same for every peer.
@@ -282,7 +287,7 @@ func (b *bench) getsBesideUpdates() error {
 			}
 		})
 	}
-	err := b.gets(row, 2, uids)
+	err := b.gets(row, 2, 0, uids)
 	close(stop)
 	all.Wait()
 	total := 0
@@ -329,14 +334,18 @@ func (b *bench) empty() error {
 
 const forever = int(^uint(0) >> 1)
 
-// time runs op from so many goroutines for the length of a measurement, after a short warming up, and notes the time for
-// each operation. Each call of op has a number of its own, below most.
-func (b *bench) time(row string, workers, most int, op func(n int) error) error {
+// time runs op from so many goroutines for the length of a measurement and notes the time for each operation. Each call
+// of op has a number of its own, below most. To warm up, it runs for a fifth of the length, or, where that takes more and
+// not too much more, for a whole round of calls.
+func (b *bench) time(row string, workers, round, most int, op func(n int) error) error {
 	if !b.want(row) {
 		return nil
 	}
 	runtime.GC()
 	next, _, err := spread(b.length/5, workers, 0, most/3, op)
+	if err == nil && next < round {
+		next, _, err = spread(3*b.length, workers, next, round, op)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", row, err)
 	}

@@ -15,6 +15,12 @@ type memPeer struct{ db *memdb.MemDB }
 
 const memTable = "user"
 
+// memUser is what go-memdb holds: a user, and its place in every list.
+type memUser struct {
+	User
+	pos string
+}
+
 // memIndex is an index whose entries are the index keys of one kind that the key-value peers have, too. A place in it is
 // asked for by its bytes.
 type memIndex struct{ kind string }
@@ -29,9 +35,9 @@ func (m memIndex) FromArgs(args ...any) ([]byte, error) {
 func (m memIndex) PrefixFromArgs(args ...any) ([]byte, error) { return m.FromArgs(args...) }
 
 func (m memIndex) FromObject(obj any) (bool, [][]byte, error) {
-	u := obj.(*User)
+	u := obj.(*memUser)
 	keys := make([][]byte, 0, 3)
-	for _, key := range appendEntries(make([]string, 0, 3), m.kind, u, position(u)) {
+	for _, key := range appendEntries(make([]string, 0, 3), m.kind, &u.User, u.pos) {
 		keys = append(keys, []byte(key))
 	}
 	return true, keys, nil
@@ -64,9 +70,17 @@ func memGet(txn *memdb.Txn, uid string) (User, error) {
 }
 
 func memClone(obj any) User {
-	u := *obj.(*User)
+	u := obj.(*memUser).User
 	u.Metadata, u.Tags = bytes.Clone(u.Metadata), slices.Clone(u.Tags)
 	return u
+}
+
+// memPut stores a copy of a user.
+func memPut(txn *memdb.Txn, u User) error {
+	stamp(&u)
+	m := &memUser{User: u, pos: position(&u)}
+	m.User = memClone(m)
+	return txn.Insert(memTable, m)
 }
 
 func memCreate(txn *memdb.Txn, u User) error {
@@ -77,9 +91,7 @@ func memCreate(txn *memdb.Txn, u User) error {
 	if obj != nil {
 		return errExists
 	}
-	stamp(&u)
-	u = memClone(&u)
-	return txn.Insert(memTable, &u)
+	return memPut(txn, u)
 }
 
 func (p *memPeer) update(fn func(*memdb.Txn) error) error {
@@ -105,8 +117,7 @@ func (p *memPeer) Update(uid string, edit func(*User)) error {
 			return err
 		}
 		edit(&u)
-		stamp(&u)
-		return txn.Insert(memTable, &u)
+		return memPut(txn, u)
 	})
 }
 
@@ -124,7 +135,7 @@ func (p *memPeer) Delete(uid string) error {
 }
 
 // scan calls fn with the users of a span, which go-memdb gives without their keys, until it returns false.
-func (p *memPeer) scan(q Query, fn func(u *User) bool) error {
+func (p *memPeer) scan(q Query, fn func(u *memUser) bool) error {
 	s := spanOf(q, true)
 	txn := p.db.Txn(false)
 	if s.from == "" {
@@ -132,7 +143,7 @@ func (p *memPeer) scan(q Query, fn func(u *User) bool) error {
 		if err != nil {
 			return err
 		}
-		for obj := it.Next(); obj != nil && fn(obj.(*User)); obj = it.Next() {
+		for obj := it.Next(); obj != nil && fn(obj.(*memUser)); obj = it.Next() {
 		}
 		return nil
 	}
@@ -143,22 +154,21 @@ func (p *memPeer) scan(q Query, fn func(u *User) bool) error {
 	// The index goes on with other spans, where the same users may be. Those in this one come in rising order.
 	last := q.After
 	for obj := it.Next(); obj != nil; obj = it.Next() {
-		u := obj.(*User)
-		pos := position(u)
-		if pos == q.After {
+		u := obj.(*memUser)
+		if u.pos == q.After {
 			continue
 		}
-		if pos < last || !q.matches(u) || !fn(u) {
+		if u.pos < last || !q.matches(&u.User) || !fn(u) {
 			return nil
 		}
-		last = pos
+		last = u.pos
 	}
 	return nil
 }
 
 func (p *memPeer) Page(q Query) (users []User, next string, err error) {
 	users = make([]User, 0, q.Limit)
-	err = p.scan(q, func(u *User) bool {
+	err = p.scan(q, func(u *memUser) bool {
 		if len(users) == q.Limit {
 			next = position(&users[len(users)-1])
 			return false
@@ -170,15 +180,16 @@ func (p *memPeer) Page(q Query) (users []User, next string, err error) {
 }
 
 func (p *memPeer) Count(tag, role string) (n int, err error) {
-	err = p.scan(Query{Tag: tag, Role: role}, func(*User) bool {
+	err = p.scan(Query{Tag: tag, Role: role}, func(*memUser) bool {
 		n++
 		return true
 	})
 	return n, err
 }
 
+// Load keeps its transactions small: after a large one, go-memdb compares whole trees to find whom to notify.
 func (p *memPeer) Load(users iter.Seq[User]) error {
-	for chunk := range chunks(users, 10_000) {
+	for chunk := range chunks(users, 100) {
 		err := p.update(func(txn *memdb.Txn) error {
 			for _, u := range chunk {
 				if err := memCreate(txn, u); err != nil {

@@ -118,5 +118,5 @@ func chunks(users iter.Seq[User], n int) iter.Seq[[]User] {
 // matches tells whether a user is one that the query asks for, wherever it goes on.
 func (q Query) matches(u *User) bool {
 	return (q.Tag == "" || slices.Contains(u.Tags, q.Tag)) && (q.Role == "" || u.Role == q.Role) &&
-		strings.HasPrefix(fold(u.Name), fold(q.Prefix))
+		(q.Prefix == "" || strings.HasPrefix(fold(u.Name), fold(q.Prefix)))
 }

@@ -66,7 +66,7 @@ func writeTables(b *strings.Builder, p *Plan, r *Results, users int) {
 	}
 	fmt.Fprintf(b, "\n## %s users\n", thousands(users))
 	if users == p.Large && p.Reps > 1 {
-		fmt.Fprintf(b, "\nLoaded once; the in-memory peers were also read once.\n")
+		fmt.Fprintf(b, "\nLoaded once. The in-memory stores are left out: at this size they need gigabytes.\n")
 	}
 	for _, t := range tables {
 		writeTable(b, r, users, t, there)

@@ -41,6 +41,8 @@ func TestWhoTakesPart(t *testing.T) {
 	require.False(t, runs("memdb", phaseLoad, p.Main, 0), "loaded where it is read")
 	require.False(t, runs("memdb", phaseWrite, p.Main, 0), "nothing is durable")
 	require.True(t, runs("memdb", phaseNoSync, p.Main, 0))
+	require.True(t, runs("memdb", phaseRead, p.Small, 0))
+	require.False(t, runs("memdb", phaseRead, p.Large, 0), "it would need gigabytes")
 	require.False(t, runs("badgerhold", phaseLoad, p.Large, 0))
 	require.True(t, runs("edge", phaseServe, p.Main, 0))
 	require.False(t, runs("edge", phaseRead, p.Main, 0))
