@@ -132,6 +132,9 @@ func TestDamage(t *testing.T) {
 			names := slices.Sorted(maps.Keys(tree(t, s.dir)))
 			worst := 0
 			for _, name := range names {
+				if strings.HasSuffix(name, ".sst") && name != "000001.sst" && !*long {
+					continue
+				}
 				content := must(os.ReadFile(filepath.Join(s.dir, name)))(t)
 				for _, d := range damages {
 					if d.long && !*long {

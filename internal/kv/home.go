@@ -92,18 +92,24 @@ func (h *home) take() (err error) {
 	if err := h.mark.write(h.Dir); err != nil {
 		return err
 	}
-	return removeEmpty(h.Dir)
+	return removeIdle(h.Dir)
 }
 
-// removeEmpty removes logs that were being created or deleted when a crash came; Badger fails on them.
-func removeEmpty(dir string) error {
+// removeIdle removes files that hold nothing, and that Badger could fail on: logs that were being created or deleted when
+// a crash came, and the value log, in which this engine puts nothing and which Badger makes anew.
+func removeIdle(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if name := e.Name(); err == nil && (strings.HasSuffix(name, logSuffix) || strings.HasSuffix(name, valuesSuffix)) {
+		name := e.Name()
+		idle := strings.HasSuffix(name, valuesSuffix) || name == discardName
+		if strings.HasSuffix(name, logSuffix) && err == nil {
 			var info os.FileInfo
-			if info, err = e.Info(); err == nil && info.Size() == 0 {
-				err = os.Remove(filepath.Join(dir, name))
+			if info, err = e.Info(); err == nil {
+				idle = info.Size() == 0
 			}
+		}
+		if idle && err == nil {
+			err = os.Remove(filepath.Join(dir, name))
 		}
 	}
 	if err != nil {

@@ -140,8 +140,9 @@ func note(f *os.File, last uint64) error {
 	return err
 }
 
-// The files that matter. Badger's value log and DISCARD hold nothing here and are made anew when they are missing.
+// Badger's files. The value log and DISCARD hold nothing here.
 const (
+	discardName  = "DISCARD"
 	manifestName = "MANIFEST"
 	registryName = "KEYREGISTRY"
 	tableSuffix  = ".sst"
