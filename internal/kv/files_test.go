@@ -105,7 +105,7 @@ func TestSalvageDamaged(t *testing.T) {
 			slow   bool
 		}{
 			{"a flipped byte in a block", table.Name, flip(int(table.Size) / 3), 10, false},
-			{"a flipped byte in the first block", table.Name, flip(1), 10, false},
+			{"a flipped byte in the first block", table.Name, flip(1), 150, false}, // deletions, most of them: what was deleted comes back
 			{"a flipped byte in the index", table.Name, flip(int(table.Size) - 2000), 10, true},
 			{"a flipped byte at the end", table.Name, flip(int(table.Size) - 3), 0, true},
 			{"a table without its last kilobyte", table.Name, func(b []byte) []byte { return b[:len(b)-1000] }, 10, true},
