@@ -58,7 +58,6 @@ type driver struct {
 	t      *testing.T
 	model  *model
 	logins []*visitor
-	errs   [2]error // of the last operation: the model's, and the store's
 	log    []string
 }
 

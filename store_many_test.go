@@ -14,7 +14,6 @@ import (
 
 // many is a call over many uids, made for or by ada.
 type many struct {
-	name string
 	call func(t *testing.T, w *world, ctx context.Context, uids ...string) (userstore.Outcome, error)
 	undo string // the call that brings back what was before
 }

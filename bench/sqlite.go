@@ -253,7 +253,8 @@ func (p *sqlPeer) Delete(uid string) error {
 
 func (p *sqlPeer) Page(q Query) ([]User, string, error) {
 	folded, uid := cutPosition(q.After)
-	stmt, args := p.byName, []any{}
+	stmt := p.byName
+	var args []any
 	switch {
 	case q.Tag != "" && q.Role != "":
 		stmt, args = p.byTagRole, []any{q.Tag, q.Role, folded, uid}

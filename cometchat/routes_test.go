@@ -209,11 +209,11 @@ func actsOnBehalf(t *testing.T, b *bench, rt *route, p probe) {
 	}
 }
 
-func obeysRestriction(t *testing.T, b *bench, rt *route, p probe) {
+func obeysRestriction(t *testing.T, _ *bench, rt *route, p probe) {
 	if rt.feature == "" {
 		return
 	}
-	b = town(t)
+	b := town(t)
 	_, known := findFeature(rt.feature)
 	require.True(t, known, rt.feature)
 	b.admin("POST", "/roles/manager/restrictedfeatures", `{"featuresToRestrict":["`+rt.feature+`"]}`)

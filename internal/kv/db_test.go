@@ -310,7 +310,7 @@ func TestEngineFails(t *testing.T) {
 		require.EqualValues(t, 20, ran.Load())
 	})
 	t.Run("all in a batch are told that it is uncertain", func(t *testing.T) {
-		db, f := memory(t)
+		_, f := memory(t)
 		applied := 0
 		s := &sized{Faulty: f, judge: func(int) error {
 			if applied++; applied == 2 {
@@ -318,7 +318,7 @@ func TestEngineFails(t *testing.T) {
 			}
 			return nil
 		}}
-		db = kv.New(s, hot, nil)
+		db := kv.New(s, hot, nil)
 		first, others := crowd(t, db, f, nil, 10, func(int) func(*kv.Tx) error { return add("n", 1) })
 		require.NoError(t, first)
 		for _, err := range others {
@@ -327,7 +327,7 @@ func TestEngineFails(t *testing.T) {
 		require.EqualValues(t, 100, count(t, db, "n"))
 	})
 	t.Run("a batch that is too large for the engine is taken apart", func(t *testing.T) {
-		db, f := memory(t)
+		_, f := memory(t)
 		var sizes []int
 		s := &sized{Faulty: f, judge: func(n int) error {
 			if sizes = append(sizes, n); n > 1 {
@@ -335,7 +335,7 @@ func TestEngineFails(t *testing.T) {
 			}
 			return nil
 		}}
-		db = kv.New(s, hot, nil)
+		db := kv.New(s, hot, nil)
 		first, others := crowd(t, db, f, nil, 10, func(i int) func(*kv.Tx) error { return add(fmt.Sprint("n", i), 1) })
 		require.NoError(t, errors.Join(append(others, first)...))
 		require.Equal(t, []int{1, 10, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, sizes)
@@ -346,8 +346,8 @@ func TestEngineFails(t *testing.T) {
 }
 
 // crowd commits one change, which adds 100 to n, and lets n others run while that commit is under way; then the commit
-// ends with err.
-func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, err error, n int, change func(i int) func(*kv.Tx) error) (first error, others []error) {
+// ends as it is to.
+func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, end error, n int, change func(i int) func(*kv.Tx) error) (first error, others []error) {
 	flying, land := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	f.Fail = func(c kvtest.Call) (failed error) {
@@ -355,7 +355,7 @@ func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, err error, n int, change f
 			once.Do(func() {
 				close(flying)
 				<-land
-				failed = err
+				failed = end
 			})
 		}
 		return failed
