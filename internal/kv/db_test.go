@@ -301,7 +301,7 @@ func TestEngineFails(t *testing.T) {
 	t.Run("changes built on what failed run again", func(t *testing.T) {
 		db, f := memory(t)
 		var ran atomic.Int32
-		first, others := crowd(t, db, f, syscall.EIO, 10, func(int) func(*kv.Tx) error {
+		others, first := crowd(t, db, f, syscall.EIO, 10, func(int) func(*kv.Tx) error {
 			return func(tx *kv.Tx) error { ran.Add(1); return add("n", 1)(tx) }
 		})
 		require.ErrorIs(t, first, syscall.EIO)
@@ -319,7 +319,7 @@ func TestEngineFails(t *testing.T) {
 			return nil
 		}}
 		db := kv.New(s, hot, nil)
-		first, others := crowd(t, db, f, nil, 10, func(int) func(*kv.Tx) error { return add("n", 1) })
+		others, first := crowd(t, db, f, nil, 10, func(int) func(*kv.Tx) error { return add("n", 1) })
 		require.NoError(t, first)
 		for _, err := range others {
 			require.ErrorIs(t, err, kv.ErrUncertain)
@@ -336,7 +336,7 @@ func TestEngineFails(t *testing.T) {
 			return nil
 		}}
 		db := kv.New(s, hot, nil)
-		first, others := crowd(t, db, f, nil, 10, func(i int) func(*kv.Tx) error { return add(fmt.Sprint("n", i), 1) })
+		others, first := crowd(t, db, f, nil, 10, func(i int) func(*kv.Tx) error { return add(fmt.Sprint("n", i), 1) })
 		require.NoError(t, errors.Join(append(others, first)...))
 		require.Equal(t, []int{1, 10, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, sizes)
 		for i := range 10 {
@@ -347,7 +347,7 @@ func TestEngineFails(t *testing.T) {
 
 // crowd commits one change, which adds 100 to n, and lets n others run while that commit is under way; then the commit
 // ends as it is to.
-func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, end error, n int, change func(i int) func(*kv.Tx) error) (first error, others []error) {
+func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, end error, n int, change func(i int) func(*kv.Tx) error) (others []error, first error) {
 	flying, land := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	f.Fail = func(c kvtest.Call) (failed error) {
@@ -382,7 +382,7 @@ func crowd(t *testing.T, db *kv.DB, f *kvtest.Faulty, end error, n int, change f
 	close(land)
 	first = <-done
 	all.Wait()
-	return first, others
+	return others, first
 }
 
 // sized is an engine that judges how much comes at once.
