@@ -214,6 +214,9 @@ func (e *badgerEngine) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	if err := e.home.canFlush(); err != nil {
+		return err
+	}
 	err := e.db.Close()
 	return e.home.leave(err, e.current.Load().version)
 }

@@ -110,30 +110,47 @@ var errAgain = errors.New("run again")
 // written and Update gives its error. ctx is heard until fn has run; after that the change is on its way, and Update
 // waits for its end and tells it.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	if err := db.enter(); err != nil {
+	wait, err := db.Start(ctx, fn)
+	if err != nil {
 		return err
 	}
-	defer db.leave()
-	alone := false // in a batch of its own
-	for {
-		b, fnErr, err := db.join(ctx, fn, alone)
-		if err != nil {
-			return err
-		}
-		if b == nil { // nothing to wait for
-			return fnErr
-		}
-		err = db.await(b)
-		switch {
-		case err == nil:
-			return fnErr
-		case errors.Is(err, errAgain), errors.Is(err, ErrConflict):
-		case errors.Is(err, ErrTooLarge) && b.changes.Load() > 1:
-			alone = true
-		default:
-			return err
-		}
+	return wait()
+}
+
+// Start is the first half of Update: it returns when fn has run, so that the next change can run while this one is being
+// committed. wait, which must be called, is the other half. An error of Start means that nothing will be written.
+func (db *DB) Start(ctx context.Context, fn func(*Tx) error) (wait func() error, err error) {
+	if err := db.enter(); err != nil {
+		return nil, err
 	}
+	defer func() {
+		if wait == nil { // also when fn panics or ends its goroutine
+			db.leave()
+		}
+	}()
+	b, fnErr, err := db.join(ctx, fn, false)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		defer db.leave()
+		for {
+			if b == nil { // nothing to wait for
+				return fnErr
+			}
+			err := db.await(b)
+			switch alone := errors.Is(err, ErrTooLarge) && b.changes.Load() > 1; {
+			case err == nil:
+				return fnErr
+			case alone, errors.Is(err, errAgain), errors.Is(err, ErrConflict):
+				if b, fnErr, err = db.join(ctx, fn, alone); err != nil {
+					return err
+				}
+			default:
+				return err
+			}
+		}
+	}, nil
 }
 
 // join runs fn when its turn comes and makes it a member of the open batch. What fn found is as good as the batches it

@@ -75,7 +75,17 @@ func enter(c Config) (_ *home, err error) {
 	return h, nil
 }
 
+// badgersFiles is how many files Badger opens besides those of the tables and logs that are there.
+const badgersFiles = 16
+
 func (h *home) take() (err error) {
+	files, err := listFiles(h.Dir)
+	if err != nil {
+		return err
+	}
+	if err := h.checkFiles(len(files) + badgersFiles); err != nil { // where Badger has none left it ends the process
+		return err
+	}
 	var levels []int64
 	if h.mark, levels, err = h.check(); err != nil || h.ReadOnly {
 		return err
@@ -247,6 +257,7 @@ func (h *home) tidy(always bool) {
 	}
 }
 
+// openError says what Badger's failure comes to, but not in its own words, which can hold keys.
 func openError(cfg Config, err error) error {
 	text := err.Error()
 	switch {
@@ -254,12 +265,11 @@ func openError(cfg Config, err error) error {
 		return fmt.Errorf("%w: %s (close the other one first, or open a directory of your own)", ErrLocked, cfg.Dir)
 	case errors.Is(err, badger.ErrInvalidEncryptionKey):
 		return ErrKey
-	case errors.Is(err, badger.ErrTruncateNeeded), strings.Contains(text, "Log truncate required"):
-		return fmt.Errorf("%w: %s was not closed; open it once for writing to recover", ErrReadOnly, cfg.Dir)
 	}
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		return fmt.Errorf("userstore: open %s: %w", cfg.Dir, number)
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, number) || strings.Contains(text, number.Error()) { // not all of them are wrapped
+			return fmt.Errorf("userstore: open %s: %w", cfg.Dir, number)
+		}
 	}
-	return fmt.Errorf("%w: open %s: %v", ErrCorrupt, cfg.Dir, err)
+	return fmt.Errorf("%w: Badger cannot open the files in %s", ErrCorrupt, cfg.Dir)
 }

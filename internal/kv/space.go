@@ -1,6 +1,9 @@
 package kv
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -31,7 +34,7 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
 	}
-	if err := h.checkFiles(); err != nil {
+	if err := h.checkFiles(2); err != nil { // a log and a table may be due
 		return err
 	}
 	h.tidy(false)
@@ -62,3 +65,27 @@ func (c Config) reckon(levels []int64) uint64 {
 
 // maxCompaction is about how much of a deep level one compaction rewrites: a table and the dozen that it overlaps.
 const maxCompaction = 64 << 20
+
+// canFlush refuses to close while there is no room for the tables that Badger makes of its logs then. Nothing is lost by
+// that: the logs are read when the store is opened again. But this process holds on to the directory until it ends, for
+// there is no other way to end Badger.
+func (h *home) canFlush() error {
+	if h == nil || h.ReadOnly {
+		return nil
+	}
+	const least = 1 << 20
+	need := int64(least)
+	files, err := os.ReadDir(h.Dir)
+	if err != nil {
+		return fmt.Errorf("userstore: close: %w", err)
+	}
+	for _, f := range files {
+		if info, err := f.Info(); err == nil && strings.HasSuffix(f.Name(), logSuffix) {
+			need += allocated(info)
+		}
+	}
+	if err := h.checkSpace(uint64(need)); err != nil {
+		return fmt.Errorf("%w: the last changes stay in the log, and the directory in use until the process ends", err)
+	}
+	return nil
+}

@@ -20,11 +20,11 @@ func (c Config) checkSpace(reserve uint64) error {
 	return nil
 }
 
-// checkFiles refuses to go on when no more files can be opened: a log and a table may be due.
-func (h *home) checkFiles() error {
+// checkFiles refuses to go on when not so many more files can be opened.
+func (h *home) checkFiles(n int) error {
 	syscall.ForkLock.RLock() // no child process is to inherit what is open for a moment
 	defer syscall.ForkLock.RUnlock()
-	for range 2 {
+	for range n {
 		fd, err := syscall.Dup(int(h.lock.Fd()))
 		if err != nil {
 			return fmt.Errorf("userstore: %w", err)

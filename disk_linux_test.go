@@ -1,0 +1,446 @@
+package userstore_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3546c6b2/userstore"
+)
+
+// These tests fill real disks, use up real file descriptors and give up real rights, each in a process of its own. They
+// mount small file systems in memory; where that is not permitted they say so, and what is left is TestEngineWithoutRoom.
+
+func init() {
+	children["fill"] = fillChild
+	children["filled"] = filledChild
+	children["files"] = filesChild
+	children["nobody"] = nobodyChild
+	children["modes"] = modesChild
+}
+
+// mount gives an empty file system of so many MiB, or none.
+func mount(t *testing.T, mib int) (dir string, ok bool) {
+	dir = t.TempDir()
+	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib))
+	if err != nil {
+		t.Logf("nothing can be mounted here (%v): the full disk was not tried", err)
+		return "", false
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	return dir, true
+}
+
+// wait ends a child and gives what it printed, line by line.
+func wait(t *testing.T, cmd *exec.Cmd) (lines []string) {
+	t.Helper()
+	out, err := cmd.Output()
+	require.NoError(t, err, "a signal would be Badger's doing")
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
+}
+
+var edge = userstore.WithProfile(userstore.ProfileEdge)
+
+func big(uid string) userstore.User {
+	return userstore.User{UID: uid, Name: "Big", Metadata: fmt.Appendf(nil, "{\"k\":%q}", strings.Repeat("x", 5000))}
+}
+
+// createUntil creates users from several goroutines until each has met an error, and prints what was acknowledged.
+func createUntil(s *userstore.Store, round string) error {
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	var mu sync.Mutex
+	var first error
+	var all sync.WaitGroup
+	for writer := range 8 {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				uid := fmt.Sprintf("%s-%d-%d", round, writer, i)
+				_, err := s.Create(bg, big(uid))
+				mu.Lock()
+				if err == nil {
+					fmt.Fprintln(out, uid)
+				} else if first == nil {
+					first = err
+				}
+				mu.Unlock()
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	return first
+}
+
+func expect(err, want error) error {
+	if !errors.Is(err, want) {
+		return fmt.Errorf("got %v, want %v", err, want)
+	}
+	return nil
+}
+
+// fillChild fills the disk through the store, takes away a ballast that lies there, and fills it again.
+func fillChild(args []string) error {
+	s, err := userstore.Open(args[0], edge)
+	if err != nil {
+		return err
+	}
+	for _, round := range []string{"first", "second"} {
+		err := createUntil(s, round)
+		if err := expect(err, syscall.ENOSPC); err != nil {
+			return err
+		}
+		if !strings.Contains(err.Error(), "MiB") {
+			return fmt.Errorf("it does not say how much is needed: %w", err)
+		}
+		for range 20 {
+			if err := expect(fails(s.Update(bg, round+"-0-0", rename("Other"))), syscall.ENOSPC); err != nil {
+				return err
+			}
+			if _, err := s.Get(bg, round+"-0-0"); err != nil {
+				return err
+			}
+		}
+		if n, err := s.Count(bg, userstore.Query{Search: round}); err != nil || n < 8 {
+			return fmt.Errorf("reads: %d users, %w", n, err)
+		}
+		if round == "first" {
+			if err := os.Remove(args[1]); err != nil {
+				return err
+			}
+		}
+	}
+	return s.Close()
+}
+
+func TestFullDisk(t *testing.T) {
+	disk, ok := mount(t, 120)
+	if !ok {
+		return
+	}
+	dir, ballast := filepath.Join(disk, "store"), filepath.Join(disk, "ballast")
+	require.NoError(t, os.WriteFile(ballast, make([]byte, 40<<20), 0o600))
+	acknowledged := wait(t, child(t, "fill", dir, ballast))
+	t.Logf("%d users were acknowledged before the disk was full", len(acknowledged))
+	require.Greater(t, len(acknowledged), 1000)
+	for _, opts := range [][]userstore.Option{{edge, userstore.ReadOnly()}, {edge}} {
+		s := must(userstore.Open(dir, opts...))(t)
+		require.ElementsMatch(t, acknowledged, uids(all(t, s, everybody)))
+		sound(t, s)
+		require.NoError(t, s.Close())
+	}
+	require.NoError(t, os.WriteFile(ballast, nil, 0o600))
+	f := must(os.OpenFile(ballast, os.O_WRONLY, 0))(t)
+	for err := error(nil); err == nil; {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	require.NoError(t, f.Close())
+	_, err := userstore.Open(dir, edge)
+	require.ErrorIs(t, err, syscall.ENOSPC, "there is no room to open it for writing")
+	s := must(userstore.Open(dir, edge, userstore.ReadOnly()))(t)
+	require.ElementsMatch(t, acknowledged, uids(all(t, s, everybody)))
+	require.NoError(t, s.Close())
+}
+
+// filledChild waits while somebody else fills the disk to the last byte.
+func filledChild(args []string) error {
+	s, err := userstore.Open(args[0], edge)
+	if err != nil {
+		return err
+	}
+	for i := range 300 {
+		uid := fmt.Sprint("u", i)
+		if _, err := s.Create(bg, big(uid)); err != nil {
+			return err
+		}
+		fmt.Println(uid)
+	}
+	fmt.Println("fill")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	if err := expect(fails(s.Create(bg, big("late"))), syscall.ENOSPC); err != nil {
+		return err
+	}
+	if n, err := s.Count(bg, everybody); n != 300 || err != nil {
+		return fmt.Errorf("reads: %d users, %w", n, err)
+	}
+	return expect(s.Close(), syscall.ENOSPC)
+}
+
+func TestDiskFilledByOthers(t *testing.T) {
+	disk, ok := mount(t, 80)
+	if !ok {
+		return
+	}
+	dir, ballast := filepath.Join(disk, "store"), filepath.Join(disk, "ballast")
+	cmd := child(t, "filled", dir)
+	in := must(cmd.StdinPipe())(t)
+	out := bufio.NewReader(must(cmd.StdoutPipe())(t))
+	require.NoError(t, cmd.Start())
+	var acknowledged []string
+	for {
+		line, err := out.ReadString('\n')
+		require.NoError(t, err)
+		if line == "fill\n" {
+			break
+		}
+		acknowledged = append(acknowledged, strings.TrimSpace(line))
+	}
+	f := must(os.Create(ballast))(t)
+	for err := error(nil); err == nil; {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	require.NoError(t, f.Close())
+	_, err := in.Write([]byte("\n"))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait(), "a signal would be Badger's doing")
+	_, err = userstore.Open(dir, edge)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.NoError(t, os.Remove(ballast))
+	s := must(userstore.Open(dir, edge))(t)
+	require.ElementsMatch(t, acknowledged, uids(all(t, s, everybody)))
+	must(s.Create(bg, big("late")))(t)
+	sound(t, s)
+	require.NoError(t, s.Close())
+}
+
+// hog opens files until no more can be.
+func hog(keep int) (files []*os.File) {
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		files = append(files, f)
+	}
+	for range min(keep, len(files)) {
+		files[len(files)-1].Close()
+		files = files[:len(files)-1]
+	}
+	return files
+}
+
+// filesChild uses up the process's file descriptors around a store at work, and while one is being opened.
+func filesChild(args []string) error {
+	limit := syscall.Rlimit{Cur: 120, Max: 120}
+	s, err := userstore.Open(args[0], edge)
+	if err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+	}
+	if err != nil {
+		return err
+	}
+	created := 0
+	for round := range 3 {
+		files := hog(0)
+		var refused error
+		for i := 0; refused == nil; i++ { // it looks now and then
+			uid := fmt.Sprintf("few-%d-%d", round, i)
+			if _, refused = s.Create(bg, big(uid)); refused == nil {
+				created++
+				fmt.Println(uid)
+			}
+		}
+		if err := expect(refused, syscall.EMFILE); err != nil {
+			return err
+		}
+		if n, err := s.Count(bg, everybody); n != created || err != nil {
+			return fmt.Errorf("reads: %d users of %d, %w", n, created, err)
+		}
+		for _, f := range files {
+			f.Close()
+		}
+		for i := range 1200 { // some logs and tables
+			uid := fmt.Sprintf("u-%d-%d", round, i)
+			if _, err := s.Create(bg, big(uid)); err != nil {
+				return err
+			}
+			created++
+			fmt.Println(uid)
+		}
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	for spare := 0; ; spare++ {
+		files := hog(spare)
+		s, err := userstore.Open(args[0], edge)
+		for _, f := range files {
+			f.Close()
+		}
+		if err == nil {
+			fmt.Fprintln(os.Stderr, "opening takes", spare, "files")
+			return s.Close()
+		}
+		if err := expect(err, syscall.EMFILE); err != nil {
+			return err
+		}
+	}
+}
+
+func TestTooManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	acknowledged := wait(t, child(t, "files", dir))
+	s := must(userstore.Open(dir, edge))(t)
+	require.ElementsMatch(t, acknowledged, uids(all(t, s, everybody)))
+	sound(t, s)
+	require.NoError(t, s.Close())
+}
+
+func TestReadOnlyFileSystem(t *testing.T) {
+	disk, ok := mount(t, 80)
+	if !ok {
+		return
+	}
+	dir := filepath.Join(disk, "store")
+	w := &world{clock: newClock(), dir: dir, opts: []userstore.Option{edge}}
+	w.open(t)
+	w.add(t, "ada")
+	require.NoError(t, w.Close())
+	before := contents(t, dir)
+	require.NoError(t, syscall.Mount("", disk, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	_, err := userstore.Open(dir, edge)
+	require.ErrorIs(t, err, syscall.EROFS)
+	_, err = userstore.Open(filepath.Join(disk, "new"))
+	require.ErrorIs(t, err, syscall.EROFS)
+	s := must(userstore.Open(dir, edge, userstore.ReadOnly()))(t)
+	require.Equal(t, []string{"ada"}, found(t, s, everybody))
+	require.ErrorIs(t, fails(s.Create(bg, big("bob"))), userstore.ErrReadOnly)
+	require.NoError(t, s.Close())
+	require.Equal(t, before, contents(t, dir))
+}
+
+// nobodyChild gives up its rights and tries a directory that is not its own.
+func nobodyChild(args []string) error {
+	if os.Geteuid() == 0 {
+		if err := errors.Join(syscall.Setgid(65534), syscall.Setuid(65534)); err != nil {
+			return err
+		}
+	}
+	for _, dir := range args {
+		for _, opts := range [][]userstore.Option{nil, {userstore.ReadOnly()}} {
+			if err := expect(fails(userstore.Open(dir, opts...)), os.ErrPermission); err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
+			}
+		}
+	}
+	return nil
+}
+
+func TestNoPermission(t *testing.T) {
+	above := t.TempDir()
+	for p := above; p != os.TempDir() && len(p) > 1; p = filepath.Dir(p) {
+		require.NoError(t, os.Chmod(p, 0o755))
+	}
+	w := &world{clock: newClock(), dir: filepath.Join(above, "store")}
+	w.open(t)
+	w.add(t, "ada")
+	require.NoError(t, w.Close())
+	readable := filepath.Join(above, "readable") // the directory, not the files in it
+	require.NoError(t, os.CopyFS(readable, os.DirFS(w.dir)))
+	require.NoError(t, os.Chmod(readable, 0o755))
+	sealed := filepath.Join(above, "sealed")
+	require.NoError(t, os.Mkdir(sealed, 0o500))
+	for _, dir := range []string{readable, w.dir} {
+		for name := range tree(t, dir) {
+			require.NoError(t, os.Chmod(filepath.Join(dir, name), 0o600))
+		}
+	}
+	if os.Geteuid() != 0 { // one's own files
+		for _, dir := range []string{readable, w.dir} {
+			for name := range tree(t, dir) {
+				require.NoError(t, os.Chmod(filepath.Join(dir, name), 0))
+			}
+		}
+	}
+	before := len(tree(t, above))
+	wait(t, child(t, "nobody", w.dir, readable, filepath.Join(sealed, "new")))
+	require.Len(t, tree(t, above), before)
+}
+
+// modesChild works without a umask, in a directory that it makes and in one that was there.
+func modesChild(args []string) error {
+	syscall.Umask(0)
+	for _, dir := range args {
+		s, err := userstore.Open(dir, edge)
+		if err != nil {
+			return err
+		}
+		for i := range 2000 { // some logs and tables
+			if _, err := s.Create(bg, big(fmt.Sprint("u", i))); err != nil {
+				return err
+			}
+		}
+		if err := s.Compact(bg); err != nil {
+			return err
+		}
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestFileModes demands that nobody else can read a store, whatever the umask of its process.
+func TestFileModes(t *testing.T) {
+	above := t.TempDir()
+	made, empty, used := filepath.Join(above, "a", "store"), filepath.Join(above, "empty"), filepath.Join(above, "used")
+	for _, dir := range []string{empty, used} {
+		require.NoError(t, os.Mkdir(dir, 0o755))
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
+	mine := filepath.Join(used, "mine.sst.txt")
+	require.NoError(t, os.WriteFile(mine, nil, 0o644))
+	wait(t, child(t, "modes", made, empty, used))
+	for path, want := range map[string]os.FileMode{filepath.Dir(made): 0o700, made: 0o700, empty: 0o700, used: 0o755, mine: 0o644} {
+		require.Equal(t, want, must(os.Stat(path))(t).Mode().Perm(), path)
+	}
+	for name := range tree(t, above) {
+		if path := filepath.Join(above, name); path != mine {
+			require.Equal(t, os.FileMode(0o600), must(os.Stat(path))(t).Mode().Perm(), path)
+		}
+	}
+
+	w := &world{clock: newClock(), dir: made, opts: []userstore.Option{edge}} // in this process, under its umask
+	w.open(t)
+	for i := range 1500 {
+		must(w.Create(bg, big(fmt.Sprint("v", i))))(t)
+	}
+	require.Eventually(t, func() bool { // a write looks after files that have been made since the last
+		must(w.Upsert(bg, big("w")))(t)
+		for name := range tree(t, made) {
+			if info, err := os.Stat(filepath.Join(made, name)); err == nil && info.Mode().Perm() != 0o600 {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, time.Millisecond)
+	b := backup(t, w.Store)
+	require.NoError(t, w.Close())
+	restored, salvaged := filepath.Join(above, "restored"), filepath.Join(above, "salvaged")
+	require.NoError(t, userstore.Restore(bg, restored, bytes.NewReader(b), edge))
+	must(userstore.Salvage(bg, made, salvaged, edge))(t)
+	for _, dir := range []string{restored, salvaged} {
+		require.Equal(t, os.FileMode(0o700), must(os.Stat(dir))(t).Mode().Perm(), dir)
+		for name := range tree(t, dir) {
+			require.Equal(t, os.FileMode(0o600), must(os.Stat(filepath.Join(dir, name)))(t).Mode().Perm(), name)
+		}
+	}
+}
