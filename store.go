@@ -116,10 +116,19 @@ func (s *Store) now() time.Time { return s.clock().Round(0).UTC() }
 
 // update runs a change; see kv.DB.Update.
 func (s *Store) update(ctx context.Context, fn func(*change) error) error {
-	if s.readOnly {
-		return ErrReadOnly
+	wait, err := s.begin(ctx, fn)
+	if err != nil {
+		return err
 	}
-	return s.db.Update(ctx, func(tx *kv.Tx) error { return fn(&change{Tx: tx, store: s}) })
+	return wait()
+}
+
+// begin is the first half of update; see kv.DB.Start.
+func (s *Store) begin(ctx context.Context, fn func(*change) error) (wait func() error, err error) {
+	if s.readOnly {
+		return nil, ErrReadOnly
+	}
+	return s.db.Start(ctx, func(tx *kv.Tx) error { return fn(&change{Tx: tx, store: s}) })
 }
 
 // Create stores a new user and returns it as stored. The read-only fields of u are ignored. ErrExists: the uid is

@@ -73,13 +73,65 @@ func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (Im
 		defer close(batches)
 		failed <- readLines(ctx, r, batches)
 	}()
+	in := importing{Store: s, opts: opts, report: &report}
 	for batch := range batches {
-		if err := s.importBatch(ctx, batch, opts.Mode, &report); err != nil {
-			return report, err
+		if err := in.store(ctx, batch); err != nil {
+			return report, errors.Join(err, in.settle())
 		}
-		opts.Progress(report.Read)
+	}
+	if err := in.settle(); err != nil {
+		return report, err
 	}
 	return report, <-failed
+}
+
+// importing stores batch after batch: while one is being committed, the next one is checked and made ready.
+type importing struct {
+	*Store
+	opts   ImportOptions
+	report *ImportReport
+	flying chan ImportReport // what the batch that is being committed came to
+	err    error             // why it was not committed
+}
+
+// store brings a batch on its way, after the one before it.
+func (in *importing) store(ctx context.Context, lines []importLine) error {
+	var tally ImportReport
+	wait, err := in.begin(ctx, func(c *change) error { return c.importLines(lines, in.opts.Mode, &tally) })
+	if errors.Is(err, kv.ErrTooLarge) && len(lines) > 1 {
+		half := len(lines) / 2
+		if err := in.store(ctx, lines[:half]); err != nil {
+			return err
+		}
+		return in.store(ctx, lines[half:])
+	}
+	if err != nil {
+		return err
+	}
+	err = in.settle()
+	flying := make(chan ImportReport, 1)
+	in.flying = flying
+	go func() {
+		if in.err = wait(); in.err != nil {
+			tally = ImportReport{}
+		}
+		flying <- tally
+	}()
+	return err
+}
+
+// settle waits until all that was begun is committed, and reports it.
+func (in *importing) settle() error {
+	if in.flying == nil {
+		return nil
+	}
+	tally := <-in.flying
+	in.flying = nil
+	if in.err == nil {
+		in.report.add(&tally)
+		in.opts.Progress(in.report.Read)
+	}
+	return in.err
 }
 
 // importLine is a line that was read: a user, or why it is none.
@@ -171,44 +223,30 @@ func lineUID(line []byte) string {
 	return who.UID
 }
 
-// importBatch stores lines in one change, each of which is written whole or not at all.
-func (s *Store) importBatch(ctx context.Context, lines []importLine, mode ImportMode, report *ImportReport) error {
-	var tally ImportReport
-	err := s.update(ctx, func(c *change) error {
-		tally = ImportReport{Read: len(lines)}
-		now := s.now()
-		for i := range lines {
-			l := &lines[i]
-			err := l.err
-			if err == nil {
-				err = c.importLine(l, mode, now, &tally)
-			}
-			if err == nil {
-				continue
-			}
-			if !isRefusal(err) {
-				return err
-			}
-			tally.Failed++
-			uid := foldUID(l.given.UID)
-			if !validID(uid) {
-				uid = ""
-			}
-			tally.Errors = append(tally.Errors, LineError{Line: l.number, UID: uid, Err: err})
+// importLines stores lines, each whole or not at all.
+func (c *change) importLines(lines []importLine, mode ImportMode, tally *ImportReport) error {
+	*tally = ImportReport{Read: len(lines)}
+	now := c.store.now()
+	for i := range lines {
+		l := &lines[i]
+		err := l.err
+		if err == nil {
+			err = c.importLine(l, mode, now, tally)
 		}
-		return nil
-	})
-	if errors.Is(err, kv.ErrTooLarge) && len(lines) > 1 {
-		half := len(lines) / 2
-		if err := s.importBatch(ctx, lines[:half], mode, report); err != nil {
+		if err == nil {
+			continue
+		}
+		if !isRefusal(err) {
 			return err
 		}
-		return s.importBatch(ctx, lines[half:], mode, report)
+		tally.Failed++
+		uid := foldUID(l.given.UID)
+		if !validID(uid) {
+			uid = ""
+		}
+		tally.Errors = append(tally.Errors, LineError{Line: l.number, UID: uid, Err: err})
 	}
-	if err == nil {
-		report.add(&tally)
-	}
-	return err
+	return nil
 }
 
 // isRefusal tells an error of a line, which is checked before anything of it is written, from one of the store.
