@@ -1,0 +1,211 @@
+package cache
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGetAndPut(t *testing.T) {
+	c := New[string](64 << 10)
+	_, ok := c.Get("k", 9)
+	require.False(t, ok)
+	c.Put("k", "v", 1, 5, 9)
+	v, ok := c.Get("k", 9)
+	require.True(t, ok)
+	require.Equal(t, "v", v)
+	_, ok = c.Get("k", 5)
+	require.True(t, ok, "as old as the value")
+	_, ok = c.Get("k", 4)
+	require.False(t, ok, "older than the value")
+	c.Put("k", "again", 1, 6, 9)
+	v, _ = c.Get("k", 9)
+	require.Equal(t, "v", v, "the first to come stays")
+}
+
+func TestWriting(t *testing.T) {
+	c := New[string](64 << 10)
+	c.Put("k", "old", 1, 1, 1)
+	done := c.Writing([]string{"k"})
+	_, ok := c.Get("k", 1)
+	require.False(t, ok, "forgotten before the commit")
+	c.Put("k", "old", 1, 1, 1)
+	_, ok = c.Get("k", 1)
+	require.False(t, ok, "not taken during the commit")
+	done(2)
+	c.Put("k", "old", 1, 1, 1)
+	_, ok = c.Get("k", 9)
+	require.False(t, ok, "not taken from a snapshot before the commit")
+	c.Put("k", "new", 1, 2, 2)
+	v, ok := c.Get("k", 2)
+	require.True(t, ok)
+	require.Equal(t, "new", v)
+
+	first, second := c.Writing([]string{"k", "other", "k"}), c.Writing([]string{"k"})
+	first(3)
+	c.Put("k", "x", 1, 3, 3)
+	_, ok = c.Get("k", 3)
+	require.False(t, ok, "the other commit is still under way")
+	second(0) // failed
+	c.Put("k", "x", 1, 3, 3)
+	_, ok = c.Get("k", 3)
+	require.True(t, ok)
+}
+
+func TestNothing(t *testing.T) {
+	for _, bytes := range []int{0, -1} {
+		c := New[string](bytes)
+		require.Nil(t, c)
+		c.Put("k", "v", 1, 1, 1)
+		_, ok := c.Get("k", 1)
+		require.False(t, ok)
+		c.Writing([]string{"k"})(1)
+	}
+	New[string](1 << 20).Writing(nil)(1)
+}
+
+func TestBounded(t *testing.T) {
+	const limit = 256 << 10
+	c := New[int](limit)
+	size := func() (bytes, entries int) {
+		for i := range c.shards {
+			s := &c.shards[i]
+			bytes += s.size
+			entries += len(s.entries)
+			require.Len(t, s.ring, len(s.entries))
+			require.LessOrEqual(t, s.size, s.limit)
+			for at, e := range s.ring {
+				require.Equal(t, at, e.at)
+				require.Same(t, e, s.entries[e.key])
+			}
+		}
+		return bytes, entries
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 20000 {
+		c.Put(fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
+		c.Get(fmt.Sprint("k", r.IntN(i+1)), 1)
+		if i%100 == 0 {
+			c.Writing([]string{fmt.Sprint("k", i-3)})(0)
+		}
+	}
+	bytes, entries := size()
+	require.Greater(t, bytes, limit*3/4, "the room is used")
+	require.Greater(t, entries, 400)
+	c.Put("huge", 1, limit, 1, 1)
+	_, ok := c.Get("huge", 1)
+	require.False(t, ok, "nothing is thrown out for what has no room")
+	after, _ := size()
+	require.Equal(t, bytes, after)
+}
+
+// TestUsedStays demands that what is read again and again outlives what is read once.
+func TestUsedStays(t *testing.T) {
+	c := New[int](1 << 20)
+	for i := range 200 {
+		c.Put(fmt.Sprint("hot", i), i, 100, 1, 1)
+	}
+	for i := range 50000 {
+		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
+		c.Get(fmt.Sprint("hot", i%200), 1)
+	}
+	kept := 0
+	for i := range 200 {
+		if _, ok := c.Get(fmt.Sprint("hot", i), 1); ok {
+			kept++
+		}
+	}
+	require.Greater(t, kept, 150)
+}
+
+// history is a store of numbers with all of its versions: what the cache is held against.
+type history struct {
+	mu      sync.RWMutex
+	newest  atomic.Uint64
+	written map[string][]uint64 // versions in which the key was written; its value is the version
+}
+
+// at gives the version that a snapshot sees.
+func (h *history) at(key string, snapshot uint64) (found uint64) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, v := range h.written[key] {
+		if v <= snapshot {
+			found = v
+		}
+	}
+	return found
+}
+
+// TestNeverWrong has writers and readers at work, some of whom hold old snapshots for long: no reader may ever be shown
+// what its snapshot does not hold. It shows, too, that the cache is of use.
+func TestNeverWrong(t *testing.T) {
+	const keys = 40
+	h := &history{written: map[string][]uint64{}}
+	c := New[uint64](20 << 10) // too small for all of them
+	var turn sync.Mutex        // commits come one after the other
+	var hits, reads atomic.Int64
+	var stop atomic.Bool
+	var writers, readers sync.WaitGroup
+	for w := range 3 {
+		writers.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(w), 1))
+			for range 3000 {
+				var batch []string
+				for range 1 + r.IntN(4) {
+					batch = append(batch, fmt.Sprint("k", r.IntN(keys)))
+				}
+				turn.Lock()
+				done := c.Writing(batch)
+				version := h.newest.Load() + 1
+				if r.IntN(5) == 0 { // it fails
+					turn.Unlock()
+					done(0)
+					continue
+				}
+				h.mu.Lock()
+				for _, key := range batch {
+					if v := h.written[key]; len(v) == 0 || v[len(v)-1] != version {
+						h.written[key] = append(v, version)
+					}
+				}
+				h.mu.Unlock()
+				h.newest.Store(version) // visible from here on
+				done(version)
+				turn.Unlock()
+			}
+		})
+	}
+	for i := range 6 {
+		readers.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 2))
+			snapshot := h.newest.Load()
+			for n := 0; !stop.Load(); n++ {
+				if i%2 == 0 || n%500 == 0 { // the others keep theirs
+					snapshot = h.newest.Load()
+				}
+				key := fmt.Sprint("k", r.IntN(keys))
+				want := h.at(key, snapshot)
+				reads.Add(1)
+				if got, ok := c.Get(key, snapshot); ok {
+					hits.Add(1)
+					if got != want {
+						t.Errorf("%s in snapshot %d is %d, should be %d", key, snapshot, got, want)
+						return
+					}
+				} else if want > 0 {
+					c.Put(key, want, 8, want, snapshot)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	stop.Store(true)
+	readers.Wait()
+	require.Positive(t, hits.Load())
+	t.Logf("%d of %d reads came from the cache", hits.Load(), reads.Load())
+}
