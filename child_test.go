@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3546c6b2/userstore"
 )
 
 // long asks for the modes that take minutes:
@@ -47,4 +49,11 @@ func child(t testing.TB, name string, args ...string) *exec.Cmd {
 		}
 	})
 	return cmd
+}
+
+var edge = userstore.WithProfile(userstore.ProfileEdge)
+
+// big is a user of about the most that a record takes.
+func big(uid string) userstore.User {
+	return userstore.User{UID: uid, Name: "Big", Metadata: fmt.Appendf(nil, "{\"k\":%q}", strings.Repeat("x", 5000))}
 }

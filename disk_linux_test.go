@@ -53,12 +53,6 @@ func wait(t *testing.T, cmd *exec.Cmd) (lines []string) {
 	return lines
 }
 
-var edge = userstore.WithProfile(userstore.ProfileEdge)
-
-func big(uid string) userstore.User {
-	return userstore.User{UID: uid, Name: "Big", Metadata: fmt.Appendf(nil, "{\"k\":%q}", strings.Repeat("x", 5000))}
-}
-
 // createUntil creates users from several goroutines until each has met an error, and prints what was acknowledged.
 func createUntil(s *userstore.Store, round string) error {
 	out := bufio.NewWriter(os.Stdout)

@@ -1,0 +1,141 @@
+package userstore_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-3546c6b2/userstore"
+)
+
+// TestBackupWhileWriting takes backups while pairs of users change together, and demands that each backup is of one
+// moment: pairs agree, every index fits, and what was acknowledged before it began is in it.
+func TestBackupWhileWriting(t *testing.T) {
+	for _, w := range []*world{memory(t), disk(t, edge)} {
+		const pairs = 8
+		var acknowledged [pairs]atomic.Int64
+		var stop atomic.Bool
+		var writers sync.WaitGroup
+		for pair := range pairs {
+			a, b := fmt.Sprint("a", pair), fmt.Sprint("b", pair)
+			w.add(t, a, b)
+			writers.Go(func() {
+				for n := int64(1); !stop.Load(); n++ { // a is never behind b, and never more than one ahead
+					for _, uid := range []string{a, b} {
+						if _, err := w.Update(bg, uid, rename(fmt.Sprint(n))); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+					acknowledged[pair].Store(n)
+					_, err := w.AddFriends(bg, a, b)
+					if n%2 == 0 {
+						_, err = w.RemoveFriends(bg, a, b)
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for range 20 {
+			var before [pairs]int64
+			for pair := range pairs {
+				before[pair] = acknowledged[pair].Load()
+			}
+			s := must(userstore.RestoreInMemory(bg, bytes.NewReader(backup(t, w.Store))))(t)
+			sound(t, s)
+			for pair := range pairs {
+				number := func(uid string) (n int64) {
+					_, _ = fmt.Sscan(must(s.Get(bg, fmt.Sprint(uid, pair)))(t).Name, &n) // 0 for the name it began with
+					return n
+				}
+				a, b := number("a"), number("b")
+				require.True(t, a == b || a == b+1, "a at %d, b at %d", a, b)
+				require.GreaterOrEqual(t, b, before[pair])
+			}
+			require.NoError(t, s.Close())
+		}
+		stop.Store(true)
+		writers.Wait()
+	}
+}
+
+// TestRestoreDamaged cuts a backup at many places and flips bits all over it: each time it is an error, and nothing is
+// left of it.
+func TestRestoreDamaged(t *testing.T) {
+	w := memory(t)
+	populate(t, w)
+	whole := backup(t, w.Store)
+	above := t.TempDir()
+	existing := filepath.Join(above, "existing")
+	require.NoError(t, os.Mkdir(existing, 0o700))
+	r := rand.New(rand.NewPCG(1, 2))
+	step := 1 + len(whole)/60
+	for at := r.IntN(step); at < len(whole); at += step {
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 1 << r.IntN(8)
+		for what, b := range map[string][]byte{"cut": whole[:at], "flipped": flipped} {
+			_, err := userstore.RestoreInMemory(bg, bytes.NewReader(b))
+			require.ErrorIs(t, err, userstore.ErrCorrupt, "%s at %d", what, at)
+		}
+		if at%5 == 0 {
+			for _, dir := range []string{filepath.Join(above, "absent"), existing} {
+				require.ErrorIs(t, userstore.Restore(bg, dir, bytes.NewReader(flipped), edge), userstore.ErrCorrupt)
+			}
+		}
+	}
+	require.Len(t, must(os.ReadDir(above))(t), 1)
+	require.Empty(t, must(os.ReadDir(existing))(t))
+	require.NoError(t, userstore.Restore(bg, existing, bytes.NewReader(whole), edge))
+	for _, dir := range []string{existing, filepath.Join(existing, "USERSTORE"), above} {
+		require.Error(t, userstore.Restore(bg, dir, bytes.NewReader(whole)), "there is something")
+	}
+	s := must(userstore.Open(existing, edge))(t)
+	require.Equal(t, export(t, w.Store, everybody), export(t, s, everybody))
+	require.NoError(t, s.Close())
+}
+
+// TestRestoreLarge moves more than one step of an engine takes, from and into each kind of store.
+func TestRestoreLarge(t *testing.T) {
+	w := memory(t)
+	for i := range 400 {
+		must(w.Create(bg, big(fmt.Sprint("u", i))))(t)
+	}
+	b := backup(t, w.Store)
+	dir := filepath.Join(t.TempDir(), "store")
+	key := userstore.WithEncryptionKey(make([]byte, 32))
+	require.NoError(t, userstore.Restore(bg, dir, bytes.NewReader(b), edge, key))
+	s := must(userstore.Open(dir, edge, key))(t)
+	require.Equal(t, export(t, w.Store, everybody), export(t, s, everybody))
+	again := must(userstore.RestoreInMemory(bg, bytes.NewReader(backup(t, s))))(t)
+	require.Equal(t, export(t, w.Store, everybody), export(t, again, everybody))
+	require.NoError(t, s.Close())
+	require.NoError(t, again.Close())
+}
+
+// FuzzRestore feeds Restore with anything: it gives a store or an error.
+func FuzzRestore(f *testing.F) {
+	s := must(userstore.OpenInMemory())(f)
+	must(s.Create(bg, userstore.User{UID: "ada", Name: "Ada"}))(f)
+	b := backup(f, s)
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	f.Add([]byte("userstore backup 1\n\x00"))
+	f.Add([]byte("userstore backup 1\n\x01u\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := userstore.RestoreInMemory(bg, bytes.NewReader(b))
+		if err == nil {
+			_, _ = s.Verify(bg)
+			require.NoError(t, s.Close())
+		}
+	})
+}
