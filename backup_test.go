@@ -18,6 +18,7 @@ import (
 // TestBackupWhileWriting takes backups while pairs of users change together, and demands that each backup is of one
 // moment: pairs agree, every index fits, and what was acknowledged before it began is in it.
 func TestBackupWhileWriting(t *testing.T) {
+	t.Parallel()
 	for _, w := range []*world{memory(t), disk(t, edge)} {
 		const pairs = 8
 		var acknowledged [pairs]atomic.Int64
@@ -72,6 +73,7 @@ func TestBackupWhileWriting(t *testing.T) {
 // TestRestoreDamaged cuts a backup at many places and flips bits all over it: each time it is an error, and nothing is
 // left of it.
 func TestRestoreDamaged(t *testing.T) {
+	t.Parallel()
 	w := memory(t)
 	populate(t, w)
 	whole := backup(t, w.Store)
@@ -106,6 +108,7 @@ func TestRestoreDamaged(t *testing.T) {
 
 // TestRestoreLarge moves more than one step of an engine takes, from and into each kind of store.
 func TestRestoreLarge(t *testing.T) {
+	t.Parallel()
 	w := memory(t)
 	for i := range 400 {
 		must(w.Create(bg, big(fmt.Sprint("u", i))))(t)

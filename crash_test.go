@@ -122,6 +122,7 @@ func takeStep(s *userstore.Store, writer, step int) (err error) {
 
 // TestCrash kills a writing process again and again, each time on what the last one left behind.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if *long {
 		rounds = 200
@@ -139,7 +140,7 @@ func TestCrash(t *testing.T) {
 				acknowledged := next
 				kill := 0
 				if r.IntN(6) > 0 { // or already while it opens
-					kill = 1 + r.IntN(1500)
+					kill = 1 + r.IntN(600)
 				}
 				heard += crash(t, dir, mode, &acknowledged, kill)
 				for writer, steps := range survey(t, dir, &acknowledged) {

@@ -110,6 +110,7 @@ const (
 // TestDamage harms each file of a store in turn. Open must notice, say what is wrong and touch nothing, unless nothing is
 // lost; then everything must be there. After an error, Salvage brings out all that the damage left.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	key := []byte("0123456789abcdef")
 	specimens := []*specimen{newSpecimen(t, false, true, nil), newSpecimen(t, true, true, key)}
 	times := 1

@@ -104,8 +104,10 @@ func fillChild(args []string) error {
 			return fmt.Errorf("it does not say how much is needed: %w", err)
 		}
 		for range 20 {
-			if err := expect(fails(s.Update(bg, round+"-0-0", rename("Other"))), syscall.ENOSPC); err != nil {
-				return err
+			if _, err := s.Update(bg, round+"-0-0", rename("Other")); err != nil { // or a compaction has made room
+				if err := expect(err, syscall.ENOSPC); err != nil {
+					return err
+				}
 			}
 			if _, err := s.Get(bg, round+"-0-0"); err != nil {
 				return err
@@ -124,6 +126,7 @@ func fillChild(args []string) error {
 }
 
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	disk, ok := mount(t, 120)
 	if !ok {
 		return
@@ -179,6 +182,7 @@ func filledChild(args []string) error {
 }
 
 func TestDiskFilledByOthers(t *testing.T) {
+	t.Parallel()
 	disk, ok := mount(t, 80)
 	if !ok {
 		return
@@ -234,7 +238,7 @@ func hog(keep int) (files []*os.File) {
 // filesChild uses up the process's file descriptors around a store at work, and while one is being opened.
 func filesChild(args []string) error {
 	limit := syscall.Rlimit{Cur: 120, Max: 120}
-	s, err := userstore.Open(args[0], edge)
+	s, err := userstore.Open(args[0], edge, userstore.WithSync(false))
 	if err == nil {
 		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 	}
@@ -261,7 +265,7 @@ func filesChild(args []string) error {
 		for _, f := range files {
 			f.Close()
 		}
-		for i := range 1200 { // some logs and tables
+		for i := range 800 { // some logs and tables
 			uid := fmt.Sprintf("u-%d-%d", round, i)
 			if _, err := s.Create(bg, big(uid)); err != nil {
 				return err
@@ -290,6 +294,7 @@ func filesChild(args []string) error {
 }
 
 func TestTooManyFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	acknowledged := wait(t, child(t, "files", dir))
 	s := must(userstore.Open(dir, edge))(t)
@@ -339,6 +344,7 @@ func nobodyChild(args []string) error {
 }
 
 func TestNoPermission(t *testing.T) {
+	t.Parallel()
 	above := t.TempDir()
 	for p := above; p != os.TempDir() && len(p) > 1; p = filepath.Dir(p) {
 		require.NoError(t, os.Chmod(p, 0o755))
@@ -373,11 +379,11 @@ func TestNoPermission(t *testing.T) {
 func modesChild(args []string) error {
 	syscall.Umask(0)
 	for _, dir := range args {
-		s, err := userstore.Open(dir, edge)
+		s, err := userstore.Open(dir, edge, userstore.WithSync(false))
 		if err != nil {
 			return err
 		}
-		for i := range 2000 { // some logs and tables
+		for i := range 800 { // some logs and tables
 			if _, err := s.Create(bg, big(fmt.Sprint("u", i))); err != nil {
 				return err
 			}
@@ -394,6 +400,7 @@ func modesChild(args []string) error {
 
 // TestFileModes demands that nobody else can read a store, whatever the umask of its process.
 func TestFileModes(t *testing.T) {
+	t.Parallel()
 	above := t.TempDir()
 	made, empty, used := filepath.Join(above, "a", "store"), filepath.Join(above, "empty"), filepath.Join(above, "used")
 	for _, dir := range []string{empty, used} {
@@ -412,9 +419,9 @@ func TestFileModes(t *testing.T) {
 		}
 	}
 
-	w := &world{clock: newClock(), dir: made, opts: []userstore.Option{edge}} // in this process, under its umask
+	w := &world{clock: newClock(), dir: made, opts: []userstore.Option{edge, userstore.WithSync(false)}} // in this process, under its umask
 	w.open(t)
-	for i := range 1500 {
+	for i := range 600 {
 		must(w.Create(bg, big(fmt.Sprint("v", i))))(t)
 	}
 	require.Eventually(t, func() bool { // a write looks after files that have been made since the last

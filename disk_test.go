@@ -17,6 +17,7 @@ import (
 
 // TestEngineWithoutRoom has the disk fill up and be cleared under several writers, wherever the tests run.
 func TestEngineWithoutRoom(t *testing.T) {
+	t.Parallel()
 	var full atomic.Bool
 	w, f := faulty(t, kv.Config{Dir: t.TempDir(), Small: true}, 0, nil)
 	f.Fail = func(c kvtest.Call) error {
@@ -51,12 +52,12 @@ func TestEngineWithoutRoom(t *testing.T) {
 		}
 		writers.Wait()
 		full.Store(true)
-		require.ErrorIs(t, fails(w.Update(bg, "u-0-0-0", rename("Other"))), syscall.ENOSPC)
+		require.ErrorIs(t, fails(w.Update(bg, acknowledged[0], rename("Other"))), syscall.ENOSPC)
 		require.ElementsMatch(t, acknowledged, found(t, w, everybody), "reads go on")
 		sound(t, w.Store)
 	}
 	full.Store(false)
-	require.Equal(t, "Other", must(w.Update(bg, "u-0-0-0", rename("Other")))(t).Name)
+	require.Equal(t, "Other", must(w.Update(bg, acknowledged[0], rename("Other")))(t).Name)
 	w.reopen(t)
 	require.ElementsMatch(t, acknowledged, found(t, w, everybody))
 	sound(t, w.Store)

@@ -34,6 +34,7 @@ func faulty(t testing.TB, cfg kv.Config, cache int, fail func(kvtest.Call) error
 // TestModelUnderConflicts runs the whole model on an engine where every fourth commit meets a conflict or finds its batch
 // too large: nobody may notice.
 func TestModelUnderConflicts(t *testing.T) {
+	t.Parallel()
 	seed := *modelSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -153,6 +154,7 @@ func equal(a, b *plainUser) bool { return a == nil && b == nil || a != nil && b 
 // TestFaults has several hands at work on an engine of which any call fails now and then. What was acknowledged is
 // there, what was refused is not, what is uncertain is or is not, and all that is there fits together.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		share float64
@@ -225,6 +227,7 @@ func TestFaults(t *testing.T) {
 
 // TestReadsUnderFaults demands that an answer is right or an error, never a part of it.
 func TestReadsUnderFaults(t *testing.T) {
+	t.Parallel()
 	w, f := faulty(t, kv.Config{}, 0, nil)
 	populate(t, w)
 	for i := range 200 {
@@ -288,6 +291,7 @@ func answer(n int, err error) any {
 
 // TestImportUnderFaults demands that the report of an import that broke off tells how far it came.
 func TestImportUnderFaults(t *testing.T) {
+	t.Parallel()
 	var lines string
 	for i := range 3000 {
 		lines += fmt.Sprintf("{\"uid\":\"u%d\",\"name\":\"U\"}\n", i)

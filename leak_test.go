@@ -3,6 +3,7 @@ package userstore_test
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -179,6 +180,7 @@ func (s *safeBuffer) String() string {
 
 // TestNothingIsTold logs everything, and brings about what errors it can, on users all of whose fields are private.
 func TestNothingIsTold(t *testing.T) {
+	t.Parallel()
 	var log safeBuffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dir := t.TempDir()
@@ -262,6 +264,7 @@ func TestNothingIsTold(t *testing.T) {
 
 // TestNothingIsReadable searches all files of encrypted stores, closed and at work, for what is in them.
 func TestNothingIsReadable(t *testing.T) {
+	t.Parallel()
 	opts := []userstore.Option{edge, userstore.WithEncryptionKey([]byte("0123456789abcdef")), userstore.WithRoles("secretrole")}
 	w := &world{clock: newClock(), dir: t.TempDir(), opts: opts}
 	w.open(t)
@@ -274,7 +277,10 @@ func TestNothingIsReadable(t *testing.T) {
 	token := must(w.IssueToken(bg, "secretuid1"))(t)
 	look := func(when string) {
 		for name := range tree(t, w.dir) {
-			b := must(os.ReadFile(filepath.Join(w.dir, name)))(t)
+			b, err := os.ReadFile(filepath.Join(w.dir, name))
+			if !errors.Is(err, os.ErrNotExist) { // a log that has become a table
+				require.NoError(t, err)
+			}
 			for _, secret := range []string{private, strings.ToLower(private), "secretuid", "secretrole", token.Token[20:]} {
 				require.False(t, bytes.Contains(b, []byte(secret)), "%s holds %q, %s", name, secret, when)
 			}

@@ -33,6 +33,7 @@ func value(t testing.TB, w *world, key []byte) (value []byte) {
 // TestVerifyAndRepair breaks each kind of thing on purpose, and demands that Verify sees it, that Repair mends it, and
 // that nothing else has changed by then.
 func TestVerifyAndRepair(t *testing.T) {
+	t.Parallel()
 	at := newClock().Now()
 	roster := func(tag, role, name, uid string) []byte { return keys.RosterEntry(keys.Active, tag, role, name, uid) }
 	one := []byte{1}
@@ -176,6 +177,7 @@ func TestDamagedRecord(t *testing.T) {
 
 // TestRepairLarge demands that a repair of much goes in steps that every engine takes.
 func TestRepairLarge(t *testing.T) {
+	t.Parallel()
 	w := memory(t)
 	for i := range 300 {
 		must(w.Create(bg, userstore.User{UID: fmt.Sprint("u", i), Name: "U", Metadata: fmt.Appendf(nil, "{\"k\":%q}", bytes.Repeat([]byte("x"), 5000))}))(t)
