@@ -205,9 +205,11 @@ func keep(files []markedFile, name string) []markedFile {
 	return nil
 }
 
+// find looks among files that are in the order of their names, as listFiles gives them.
 func find(files []markedFile, name string) *markedFile {
-	if i := slices.IndexFunc(files, func(f markedFile) bool { return f.Name == name }); i >= 0 {
-		return &files[i]
+	i, ok := slices.BinarySearchFunc(files, name, func(f markedFile, name string) int { return strings.Compare(f.Name, name) })
+	if !ok {
+		return nil
 	}
-	return nil
+	return &files[i]
 }
