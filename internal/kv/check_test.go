@@ -46,6 +46,7 @@ func images(t *testing.T) (killed, closed string, want map[string]string) {
 // TestCrashImages puts together what crashes and cuts of power leave behind, at moments that are hard to hit: what is
 // all there has to open, what is not must not.
 func TestCrashImages(t *testing.T) {
+	t.Parallel()
 	killed, closed, want := images(t)
 	take := func(from, name string) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) {
@@ -158,10 +159,11 @@ func TestOfSomethingElse(t *testing.T) {
 
 // TestProfileAfterCrash opens what a process with large memtables left with small ones: Badger would end the process.
 func TestProfileAfterCrash(t *testing.T) {
+	t.Parallel()
 	running, killed := t.TempDir(), t.TempDir()
 	e, err := OpenBadger(Config{Dir: running, Sync: true})
 	require.NoError(t, err)
-	const changes, keys = 60, 1000
+	const changes, keys = 30, 1000
 	for n := range changes {
 		var writes []Write
 		for i := range keys {

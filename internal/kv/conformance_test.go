@@ -37,13 +37,15 @@ func TestConformance(t *testing.T) {
 	for name, m := range map[string]kvtest.Maker{
 		"memory":    maker(kv.Config{}, true),
 		"disk":      maker(kv.Config{Sync: true}, false),
-		"no sync":   maker(kv.Config{}, false),
 		"small":     maker(kv.Config{Small: true}, false),
 		"encrypted": maker(kv.Config{Small: true, Key: key}, false),
 		"no faults": {Open: func(t testing.TB) kv.Engine {
 			return &kvtest.Faulty{Engine: maker(kv.Config{}, true).Open(t), Fail: kvtest.Random(1, 0)}
 		}},
 	} {
-		t.Run(name, func(t *testing.T) { kvtest.Run(t, m) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kvtest.Run(t, m)
+		})
 	}
 }

@@ -21,7 +21,7 @@ func fill(t testing.TB, key []byte) (dir string, want map[string]string) {
 	require.NoError(t, err)
 	r := rand.New(rand.NewPCG(1, 2))
 	want = map[string]string{}
-	for i := range 30 {
+	for i := range 16 {
 		var writes []Write
 		for j := range 100 {
 			k := fmt.Sprintf("u%04d", 100*i+j)
@@ -82,6 +82,7 @@ func TestSalvageReadsWhatTheEngineReads(t *testing.T) {
 // TestSalvageDamaged demands that salvage finds everything that lies outside the damage, says that there was some, and
 // leaves the files alone.
 func TestSalvageDamaged(t *testing.T) {
+	t.Parallel()
 	for _, key := range [][]byte{nil, cipher} {
 		sound, want := fill(t, key)
 		files, err := listFiles(sound)
