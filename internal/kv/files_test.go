@@ -170,16 +170,23 @@ func flip(at int) func([]byte) []byte {
 // FuzzFiles feeds the readers of files with anything.
 func FuzzFiles(f *testing.F) {
 	for _, key := range [][]byte{nil, cipher} {
-		dir, _ := fill(f, key)
-		files, err := listFiles(dir)
+		dir := f.TempDir()
+		e, err := OpenBadger(Config{Dir: dir, Small: true, Key: key})
 		require.NoError(f, err)
-		for _, file := range files {
-			b, err := os.ReadFile(filepath.Join(dir, file.Name))
+		_, err = e.Apply([]Write{{[]byte("k1"), []byte("value")}, {[]byte("k2"), []byte("value")}, {Key: []byte("k3")}})
+		require.NoError(f, err)
+		seed := func() {
+			files, err := listFiles(dir)
 			require.NoError(f, err)
-			b = bytes.TrimRight(b, "\x00")
-			f.Add(b[:min(len(b), 8000)], key != nil)
-			f.Add(b[max(0, len(b)-8000):], key != nil)
+			for _, file := range files {
+				b, err := os.ReadFile(filepath.Join(dir, file.Name))
+				require.NoError(f, err)
+				f.Add(bytes.TrimRight(b, "\x00"), key != nil)
+			}
 		}
+		seed() // a log
+		require.NoError(f, e.Close())
+		seed() // a table
 	}
 	f.Fuzz(func(t *testing.T, data []byte, encrypted bool) {
 		var key []byte
