@@ -14,6 +14,9 @@ func (c Config) checkSpace(reserve uint64) error {
 	if err := syscall.Statfs(c.Dir, &fs); err != nil {
 		return fmt.Errorf("userstore: %w", err)
 	}
+	if fs.Blocks == 0 { // some file systems do not tell
+		return nil
+	}
 	if free := uint64(fs.Bavail) * uint64(fs.Bsize); free < reserve {
 		return fmt.Errorf("userstore: %w: %d MiB are free, %d are needed to write safely", syscall.ENOSPC, free>>20, reserve>>20)
 	}
