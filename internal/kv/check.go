@@ -56,7 +56,7 @@ func (c Config) check() (*mark, []int64, error) {
 // damage says where it is and what can be done about it.
 func (c Config) damage(err error) error {
 	if errors.Is(err, ErrCorrupt) {
-		return fmt.Errorf("%w, in %s", err, c.Dir)
+		return fmt.Errorf("%w, in %s; restore a backup, or see Salvage", err, c.Dir)
 	}
 	return err
 }
