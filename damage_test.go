@@ -115,7 +115,7 @@ func TestDamage(t *testing.T) {
 	specimens := []*specimen{newSpecimen(t, false, true, nil), newSpecimen(t, true, true, key)}
 	times := 1
 	if *long {
-		times = 25
+		times = 6
 		specimens = append(specimens, newSpecimen(t, true, true, nil), newSpecimen(t, false, true, key), newSpecimen(t, false, false, nil))
 	}
 	number := regexp.MustCompile(`^\d+`)
