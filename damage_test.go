@@ -42,7 +42,11 @@ func newSpecimen(t testing.TB, closed, sync bool, key []byte) *specimen {
 	store, err := userstore.Open(running, append(s.opts, userstore.WithSync(sync))...)
 	require.NoError(t, err)
 	var lines strings.Builder
-	for i := range 1000 {
+	users := 500
+	if *long {
+		users = 1000
+	}
+	for i := range users {
 		fmt.Fprintf(&lines, `{"uid":"u%d","name":"U %d","tags":["all","t%d"],"metadata":{"k":"%s"}}`+"\n", i, i, i%9, strings.Repeat(fmt.Sprint(i%10), 5000))
 	}
 	must(store.Import(bg, strings.NewReader(lines.String()), userstore.ImportOptions{}))(t)

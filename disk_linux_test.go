@@ -122,12 +122,12 @@ func fillChild(args []string) error {
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	disk, ok := mount(t, 80)
+	disk, ok := mount(t, 48)
 	if !ok {
 		return
 	}
 	dir, ballast := filepath.Join(disk, "store"), filepath.Join(disk, "ballast")
-	require.NoError(t, os.WriteFile(ballast, make([]byte, 25<<20), 0o600))
+	require.NoError(t, os.WriteFile(ballast, make([]byte, 16<<20), 0o600))
 	acknowledged := wait(t, child(t, "fill", dir, ballast))
 	t.Logf("%d users were acknowledged before the disk was full", len(acknowledged))
 	require.Greater(t, len(acknowledged), 1000)
