@@ -123,11 +123,10 @@ func takeStep(s *userstore.Store, writer, step int) (err error) {
 // TestCrash kills a writing process again and again, each time on what the last one left behind.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	rounds := 20
-	if *long {
-		rounds = 200
-	}
-	for _, mode := range []string{"sync", "nosync"} {
+	for mode, rounds := range map[string]int{"sync": 20, "nosync": 20} {
+		if *long {
+			rounds = 200
+		}
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			seed := rand.Uint64()

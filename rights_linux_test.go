@@ -67,7 +67,7 @@ func filesChild(args []string) error {
 		for _, f := range files {
 			f.Close()
 		}
-		for i := range 800 { // some logs and tables
+		for i := range 500 { // some logs and tables
 			uid := fmt.Sprintf("u-%d-%d", round, i)
 			if _, err := s.Create(bg, big(uid)); err != nil {
 				return err
@@ -162,7 +162,7 @@ func modesChild(args []string) error {
 		if err != nil {
 			return err
 		}
-		for i := range 800 { // some logs and tables
+		for i := range 500 { // some logs and tables
 			if _, err := s.Create(bg, big(fmt.Sprint("u", i))); err != nil {
 				return err
 			}
@@ -200,7 +200,7 @@ func TestFileModes(t *testing.T) {
 
 	w := &world{clock: newClock(), dir: made, opts: []userstore.Option{edge, userstore.WithSync(false)}} // in this process, under its umask
 	w.open(t)
-	for i := range 600 {
+	for i := range 500 {
 		must(w.Create(bg, big(fmt.Sprint("v", i))))(t)
 	}
 	require.Eventually(t, func() bool { // a write looks after files that have been made since the last
