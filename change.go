@@ -25,12 +25,20 @@ var present = []byte{1}
 // uid is there, but none can be created before they are gone. The uid is listed too, for Open to go on after a crash.
 var clearing = []byte{0}
 
-// user reads any user; nil if there is none.
+// user reads any user; nil if there is none. Nobody may change it.
 func (c *change) user(uid string) (*record, error) {
 	if !validID(uid) {
 		return nil, nil
 	}
-	value, err := c.Get(keys.Of(keys.User, uid))
+	key := keys.Of(keys.User, uid)
+	if w, pending := c.Pending(key); !pending {
+		if r, ok := c.store.cache.Get(uid, c.Version()); ok {
+			return r, nil
+		}
+	} else if r, ok := w.Known.(*record); ok {
+		return r, nil
+	}
+	value, err := c.Get(key)
 	if value == nil || err != nil || bytes.Equal(value, clearing) {
 		return nil, err
 	}
@@ -91,8 +99,32 @@ func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, 
 			return nil, err
 		}
 	}
+	r.own(&old.User)
 	r.UpdatedAt, r.Version = c.store.now(), old.Version+1
 	return &r, c.put(old, &r)
+}
+
+// own gives the record texts of its own where they differ from old's: it may be kept in memory for long, and must not
+// hold on to whatever larger text the caller cut them out of.
+func (r *record) own(old *User) {
+	own := func(s *string, old string) {
+		if *s != old {
+			old = strings.Clone(*s)
+		}
+		*s = old
+	}
+	own(&r.Name, old.Name)
+	own(&r.Avatar, old.Avatar)
+	own(&r.Link, old.Link)
+	own(&r.Role, old.Role)
+	own(&r.StatusMessage, old.StatusMessage)
+	for i := range r.Tags {
+		was := ""
+		if i < len(old.Tags) {
+			was = old.Tags[i]
+		}
+		own(&r.Tags[i], was)
+	}
 }
 
 // put writes a record and moves its index entries and their counters from where old was; old is nil for a new user.
@@ -101,14 +133,14 @@ func (c *change) put(old, r *record) error {
 	if err != nil {
 		return err
 	}
-	c.Set(keys.Of(keys.User, r.UID), value)
+	c.SetKnown(keys.Of(keys.User, r.UID), value, r)
 	return c.index(old, r)
 }
 
 // index moves the entries of a user from old to r; either may be nil.
 func (c *change) index(old, r *record) error {
-	if old != nil && r != nil && old.place() == r.place() && slices.Equal(old.Tags, r.Tags) {
-		return nil
+	if old != nil && r != nil && old.place() == r.place() {
+		return c.retag(old, r)
 	}
 	before, after := old.entries(), r.entries()
 	for i := range before {
@@ -126,6 +158,27 @@ func (c *change) index(old, r *record) error {
 		}
 	}
 	return nil
+}
+
+// retag is index for a user of whom nothing but the tags decides where it is listed.
+func (c *change) retag(old, r *record) error {
+	p := r.place()
+	p.name = strings.ToLower(p.name)
+	move := func(from, to []string, by int) error {
+		for _, tag := range from {
+			if !slices.Contains(to, tag) {
+				e := p.roster(tag)
+				if err := c.entry(&e, by); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := move(old.Tags, r.Tags, -1); err != nil {
+		return err
+	}
+	return move(r.Tags, old.Tags, +1)
 }
 
 // entry adds or removes an index entry and counts it.
@@ -181,15 +234,21 @@ func contains(list []entry, e *entry) bool {
 
 // place is all that decides where the entries of a user lie, but its tags.
 type place struct {
-	state      keys.State
-	role, name string
-	uid        string
-	created    time.Time
-	online     uint64
+	state   keys.State
+	role    string
+	name    string // folded where entries are made of it
+	uid     string
+	created time.Time
+	online  uint64
 }
 
 func (r *record) place() place {
-	return place{r.state(), r.Role, strings.ToLower(r.Name), r.UID, r.CreatedAt, r.seen}
+	return place{r.state(), r.Role, r.Name, r.UID, r.CreatedAt, r.seen}
+}
+
+// roster is the entry of a user in a tag's roster, or, with the empty tag, in everybody's.
+func (p *place) roster(tag string) entry {
+	return entry{keys.RosterEntry(p.state, tag, p.role, p.name, p.uid), keys.CounterOf(p.state, tag, p.role)}
 }
 
 func (r *record) state() keys.State {
@@ -212,13 +271,10 @@ func (r *record) entries() []entry {
 		return nil
 	}
 	p := r.place()
-	list := make([]entry, 0, 3+len(r.Tags))
-	roster := func(tag string) {
-		list = append(list, entry{keys.RosterEntry(p.state, tag, p.role, p.name, p.uid), keys.CounterOf(p.state, tag, p.role)})
-	}
-	roster("")
+	p.name = strings.ToLower(p.name)
+	list := append(make([]entry, 0, 3+len(r.Tags)), p.roster(""))
 	for _, tag := range r.Tags {
-		roster(tag)
+		list = append(list, p.roster(tag))
 	}
 	list = append(list, entry{key: keys.CreatedEntry(p.state, p.created, p.uid)})
 	if p.online != 0 {

@@ -187,9 +187,9 @@ func normalize(u *User) error {
 	return nil
 }
 
-// checkEdit says whether by may turn old into edited, brings edited into its stored form, and tells whether anything
-// changed at all. A changed uid is an error for the back end and no matter for the current user: its uid is the
-// session's, whatever was passed.
+// checkEdit says whether by may turn old into edited, brings what has changed into its stored form, and tells whether
+// anything changed at all. What has not changed was checked when it was stored. A changed uid is an error for the back end
+// and no matter for the current user: its uid is the session's, whatever was passed.
 func checkEdit(old, edited *User, by editor) (changed bool, err error) {
 	if edited.UID = foldUID(edited.UID); by == currentUser {
 		edited.UID = old.UID
@@ -197,15 +197,28 @@ func checkEdit(old, edited *User, by editor) (changed bool, err error) {
 	if edited.Role = foldUID(edited.Role); edited.Role == "" {
 		edited.Role = defaultRole
 	}
+	var checks [32]*fieldRule // of what has changed
+	n := 0
 	for i := range fieldRules {
-		if r := &fieldRules[i]; r.edit&by == 0 && r.changed(old, edited) {
+		r := &fieldRules[i]
+		switch {
+		case !r.changed(old, edited):
+		case r.edit&by == 0:
 			return false, invalid(r.field, ruleNotEditable)
+		default:
+			checks[n] = r
+			n++
 		}
 	}
-	if err := normalize(edited); err != nil {
-		return false, err
+	for _, r := range checks[:n] {
+		if r.check != nil {
+			if err := r.check(edited); err != nil {
+				return false, err
+			}
+		}
+		changed = changed || r.changed(old, edited)
 	}
-	return differ(old, edited), nil
+	return changed, nil
 }
 
 // differ tells whether any field does.

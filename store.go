@@ -84,7 +84,7 @@ func openError(err error) error {
 // start takes over an engine and brings what is in it up to this run.
 func (s *Store) start(engine kv.Engine, dir string) error {
 	s.cache = cache.New[*record](s.cacheSize(dir))
-	s.db = kv.New(engine, keys.Counter, s.forget)
+	s.db = kv.New(engine, keys.Counter, s.around)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
 		err = s.prepare()
@@ -95,18 +95,22 @@ func (s *Store) start(engine kv.Engine, dir string) error {
 	return nil
 }
 
-// forget drops from the cache the users that a commit changes.
-func (s *Store) forget(writes []kv.Write) (after func(version uint64)) {
+// around keeps the cache true to a commit; see kv.New.
+func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)) {
 	if s.cache == nil {
-		return func(uint64) {}
+		return func(uint64, bool) {}
 	}
-	var uids []string
-	for _, w := range writes {
-		if w.Key[0] == keys.User {
-			uids = append(uids, string(w.Key[1:]))
+	var changes []cache.Change[*record]
+	for i := range writes {
+		if w := &writes[i]; w.Key[0] == keys.User {
+			c := cache.Change[*record]{Key: string(w.Key[1:])}
+			if c.Value, c.Keep = w.Known.(*record); c.Keep {
+				c.Size = c.Value.weight()
+			}
+			changes = append(changes, c)
 		}
 	}
-	return s.cache.Writing(uids)
+	return s.cache.Writing(changes)
 }
 
 // Close ends the store; calls under way are let finish, later ones return ErrClosed. A second Close does nothing.

@@ -77,12 +77,18 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 	if c == nil {
 		return
 	}
-	const overhead = 128 // of the entry, its key's share of the map, and the ring
-	size += overhead + len(key)
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writing > 0 || snapshot < s.changed || s.entries[key] != nil || size > s.limit {
+	if snapshot >= s.changed {
+		s.put(key, value, size, version)
+	}
+}
+
+func (s *shard[V]) put(key string, value V, size int, version uint64) {
+	const overhead = 128 // of the entry, its key's share of the map, and the ring
+	size += overhead + len(key)
+	if s.writing > 0 || s.entries[key] != nil || size > s.limit {
 		return
 	}
 	for s.size+size > s.limit {
@@ -117,27 +123,40 @@ func (s *shard[V]) remove(e *entry[V]) {
 	delete(s.entries, e.key)
 }
 
+// Change is a key that a commit is about to change. If it was in the cache and Keep is set, its new value comes to be
+// there in place of the old one.
+type Change[V any] struct {
+	Key   string
+	Value V
+	Size  int // bytes, about
+	Keep  bool
+}
+
 // Writing forgets the keys that a commit is about to change and takes none of their neighbours until the returned
-// function is called with the version of the commit, 0 if it failed.
-func (c *Cache[V]) Writing(keys []string) (done func(version uint64)) {
-	if c == nil || len(keys) == 0 {
-		return func(uint64) {}
+// function is called: with the version from which on they may be seen changed, 0 if never, and whether they surely are.
+func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure bool)) {
+	if c == nil || len(changes) == 0 {
+		return func(uint64, bool) {}
 	}
-	for _, key := range keys {
-		s := c.shard(key)
+	for i := range changes {
+		s := c.shard(changes[i].Key)
 		s.mu.Lock()
 		s.writing++
-		if e := s.entries[key]; e != nil {
+		if e := s.entries[changes[i].Key]; e != nil {
 			s.remove(e)
+		} else {
+			changes[i].Keep = false
 		}
 		s.mu.Unlock()
 	}
-	return func(version uint64) {
-		for _, key := range keys {
-			s := c.shard(key)
+	return func(version uint64, sure bool) {
+		for i := range changes {
+			s := c.shard(changes[i].Key)
 			s.mu.Lock()
 			s.writing--
-			s.changed = max(s.changed, version)
+			if s.changed = max(s.changed, version); sure && changes[i].Keep && s.changed == version {
+				s.put(changes[i].Key, changes[i].Value, changes[i].Size, version)
+			}
 			s.mu.Unlock()
 		}
 	}

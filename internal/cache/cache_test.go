@@ -3,6 +3,7 @@ package cache
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,16 +28,51 @@ func TestGetAndPut(t *testing.T) {
 	require.Equal(t, "v", v, "the first to come stays")
 }
 
+func changing(keys ...string) (list []Change[string]) {
+	for _, key := range keys {
+		list = append(list, Change[string]{Key: key})
+	}
+	return list
+}
+
+func TestWritten(t *testing.T) {
+	for _, test := range []struct {
+		what         string
+		cached, keep bool
+		version      uint64
+		sure         bool
+		want         string
+	}{
+		{"in its place", true, true, 2, true, "new"},
+		{"nobody had asked for it", false, true, 2, true, ""},
+		{"not to be kept", true, false, 2, true, ""},
+		{"failed", true, true, 0, false, ""},
+		{"not known", true, true, 2, false, ""},
+	} {
+		c := New[string](64 << 10)
+		if test.cached {
+			c.Put("k", "old", 1, 1, 1)
+		}
+		c.Writing([]Change[string]{{"k", "new", 1, test.keep}})(test.version, test.sure)
+		v, _ := c.Get("k", 9)
+		require.Equal(t, test.want, v, test.what)
+		if test.want != "" {
+			_, ok := c.Get("k", 1)
+			require.False(t, ok, "a snapshot from before does not see it")
+		}
+	}
+}
+
 func TestWriting(t *testing.T) {
 	c := New[string](64 << 10)
 	c.Put("k", "old", 1, 1, 1)
-	done := c.Writing([]string{"k"})
+	done := c.Writing(changing("k"))
 	_, ok := c.Get("k", 1)
 	require.False(t, ok, "forgotten before the commit")
 	c.Put("k", "old", 1, 1, 1)
 	_, ok = c.Get("k", 1)
 	require.False(t, ok, "not taken during the commit")
-	done(2)
+	done(2, true)
 	c.Put("k", "old", 1, 1, 1)
 	_, ok = c.Get("k", 9)
 	require.False(t, ok, "not taken from a snapshot before the commit")
@@ -45,12 +81,12 @@ func TestWriting(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "new", v)
 
-	first, second := c.Writing([]string{"k", "other", "k"}), c.Writing([]string{"k"})
-	first(3)
+	first, second := c.Writing(changing("k", "other", "k")), c.Writing(changing("k"))
+	first(3, true)
 	c.Put("k", "x", 1, 3, 3)
 	_, ok = c.Get("k", 3)
 	require.False(t, ok, "the other commit is still under way")
-	second(0) // failed
+	second(0, false) // failed
 	c.Put("k", "x", 1, 3, 3)
 	_, ok = c.Get("k", 3)
 	require.True(t, ok)
@@ -63,9 +99,9 @@ func TestNothing(t *testing.T) {
 		c.Put("k", "v", 1, 1, 1)
 		_, ok := c.Get("k", 1)
 		require.False(t, ok)
-		c.Writing([]string{"k"})(1)
+		c.Writing(changing("k"))(1, true)
 	}
-	New[string](1 << 20).Writing(nil)(1)
+	New[string](1<<20).Writing(nil)(1, true)
 }
 
 func TestBounded(t *testing.T) {
@@ -90,7 +126,7 @@ func TestBounded(t *testing.T) {
 		c.Put(fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
 		c.Get(fmt.Sprint("k", r.IntN(i+1)), 1)
 		if i%100 == 0 {
-			c.Writing([]string{fmt.Sprint("k", i-3)})(0)
+			c.Writing([]Change[int]{{Key: fmt.Sprint("k", i-3)}})(0, false)
 		}
 	}
 	bytes, entries := size()
@@ -157,14 +193,25 @@ func TestNeverWrong(t *testing.T) {
 			for range 3000 {
 				var batch []string
 				for range 1 + r.IntN(4) {
-					batch = append(batch, fmt.Sprint("k", r.IntN(keys)))
+					if key := fmt.Sprint("k", r.IntN(keys)); !slices.Contains(batch, key) {
+						batch = append(batch, key)
+					}
 				}
 				turn.Lock()
-				done := c.Writing(batch)
 				version := h.newest.Load() + 1
-				if r.IntN(5) == 0 { // it fails
+				var changes []Change[uint64]
+				for _, key := range batch {
+					changes = append(changes, Change[uint64]{Key: key, Value: version, Size: 8, Keep: r.IntN(2) == 0})
+				}
+				done := c.Writing(changes)
+				switch r.IntN(8) {
+				case 0: // it fails
 					turn.Unlock()
-					done(0)
+					done(0, false)
+					continue
+				case 1: // its end is not known: it failed, but could have come to be
+					turn.Unlock()
+					done(version, false)
 					continue
 				}
 				h.mu.Lock()
@@ -175,7 +222,12 @@ func TestNeverWrong(t *testing.T) {
 				}
 				h.mu.Unlock()
 				h.newest.Store(version) // visible from here on
-				done(version)
+				if r.IntN(2) == 0 {     // the next one may begin before this one is done with the cache
+					turn.Unlock()
+					done(version, true)
+					continue
+				}
+				done(version, true)
 				turn.Unlock()
 			}
 		})

@@ -123,7 +123,7 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		lasting = lasting || w.Value != nil
 	}
 	if !lasting { // or compaction could drop all that shows this version was there
-		if err := e.set(txn, Write{stampKey, []byte{1}}); err != nil {
+		if err := e.set(txn, Write{Key: stampKey, Value: []byte{1}}); err != nil {
 			return 0, err
 		}
 	}

@@ -25,7 +25,7 @@ func images(t *testing.T) (killed, closed string, want map[string]string) {
 		for i := range 50 {
 			key := fmt.Sprintf("k%d-%d", round, i)
 			want[key] = fmt.Sprint(i)
-			_, err := e.Apply([]Write{{[]byte(key), []byte(want[key])}})
+			_, err := e.Apply([]Write{{Key: []byte(key), Value: []byte(want[key])}})
 			require.NoError(t, err)
 		}
 		_, err := e.Apply([]Write{{Key: []byte("k0-0")}}) // ends with a change that only deletes
@@ -167,7 +167,7 @@ func TestProfileAfterCrash(t *testing.T) {
 	for n := range changes {
 		var writes []Write
 		for i := range keys {
-			writes = append(writes, Write{fmt.Appendf(nil, "k%d-%d", n, i), make([]byte, 40)})
+			writes = append(writes, Write{Key: fmt.Appendf(nil, "k%d-%d", n, i), Value: make([]byte, 40)})
 		}
 		_, err := e.Apply(writes)
 		require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 // commit is under way share the next one, which is filled while the first is being synced. A lone change waits for nobody.
 type DB struct {
 	engine Engine
-	around func(writes []Write) (after func(version uint64))
+	around func(writes []Write) (after func(version uint64, sure bool))
 	*gate
 	closing sync.Once
 	closed  error
@@ -32,12 +32,12 @@ type DB struct {
 const maxHot = 8192
 
 // New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
-// writes, and what it returns when the commit has ended, with the version that has them, 0 if none does; so a cache can
-// forget what is about to change. Keys that start with the byte hot are ones that many changes read and write, such as
+// writes, and what it returns when the commit has ended, with the version from which on they may be seen, 0 if never, and
+// whether they surely are; so a cache can forget what is about to change. Keys that start with the byte hot are ones that many changes read and write, such as
 // counters: the newest values of some are kept at hand, which holds as long as nobody else writes to the engine.
-func New(engine Engine, hot byte, around func(writes []Write) (after func(version uint64))) *DB {
+func New(engine Engine, hot byte, around func(writes []Write) (after func(version uint64, sure bool))) *DB {
 	if around == nil {
-		around = func([]Write) func(uint64) { return func(uint64) {} }
+		around = func([]Write) func(uint64, bool) { return func(uint64, bool) {} }
 	}
 	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), hot: map[string][]byte{}, isHot: hot}
 	db.maxWrites, db.maxBytes = engine.Limits()
@@ -274,7 +274,7 @@ func (db *DB) commit(b *batch) {
 			version = v.Version()
 			v.Release()
 		}
-		after(version)
+		after(version, b.err == nil)
 	}
 
 	<-db.turn

@@ -321,11 +321,11 @@ func TestAround(t *testing.T) {
 		return nil
 	}}
 	var told []string
-	db := kv.New(f, hot, func(writes []kv.Write) func(uint64) {
+	db := kv.New(f, hot, func(writes []kv.Write) func(uint64, bool) {
 		before := f.View()
 		defer before.Release()
 		told = append(told, fmt.Sprint(len(writes), " at ", before.Version()))
-		return func(version uint64) { told = append(told, fmt.Sprint(version)) }
+		return func(version uint64, sure bool) { told = append(told, fmt.Sprint(version, " ", sure)) }
 	})
 	defer db.Close()
 	require.NoError(t, db.Update(bg, add("a", 1)))
@@ -334,7 +334,7 @@ func TestAround(t *testing.T) {
 	require.Error(t, db.Update(bg, add("a", 1)))
 	failure = kvtest.ErrUncertainDone
 	require.Error(t, db.Update(bg, add("a", 1)))
-	require.Equal(t, []string{"1 at 0", "1", "1 at 1", "0", "1 at 1", "2"}, told, "an uncertain one may be there")
+	require.Equal(t, []string{"1 at 0", "1 true", "1 at 1", "0 false", "1 at 1", "2 false"}, told, "an uncertain one may be there")
 }
 
 // TestMemoryIsBounded runs many changes over an engine that keeps nothing: what grows is the DB's.

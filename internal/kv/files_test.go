@@ -25,7 +25,7 @@ func fill(t testing.TB, key []byte) (dir string, want map[string]string) {
 		var writes []Write
 		for j := range 100 {
 			k := fmt.Sprintf("u%04d", 100*i+j)
-			writes = append(writes, Write{[]byte(k), bytes.Repeat([]byte{byte('a' + r.IntN(26))}, 1+r.IntN(4000))})
+			writes = append(writes, Write{Key: []byte(k), Value: bytes.Repeat([]byte{byte('a' + r.IntN(26))}, 1+r.IntN(4000))})
 		}
 		for range 20 {
 			writes = append(writes, Write{Key: fmt.Appendf(nil, "u%04d", r.IntN(100*i+1))})
@@ -173,7 +173,7 @@ func FuzzFiles(f *testing.F) {
 		dir := f.TempDir()
 		e, err := OpenBadger(Config{Dir: dir, Small: true, Key: key})
 		require.NoError(f, err)
-		_, err = e.Apply([]Write{{[]byte("k1"), []byte("value")}, {[]byte("k2"), []byte("value")}, {Key: []byte("k3")}})
+		_, err = e.Apply([]Write{{Key: []byte("k1"), Value: []byte("value")}, {Key: []byte("k2"), Value: []byte("value")}, {Key: []byte("k3")}})
 		require.NoError(f, err)
 		seed := func() {
 			files, err := listFiles(dir)

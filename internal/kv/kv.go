@@ -41,7 +41,10 @@ type Engine interface {
 }
 
 // Write is one key to set or, with a nil value, to delete.
-type Write struct{ Key, Value []byte }
+type Write struct {
+	Key, Value []byte
+	Known      any // what Value says, for who wrote it; an engine passes it over
+}
 
 // View is a state of the engine, for one goroutine at a time. It costs little to hold; an Iterator must be closed before
 // its View is released.

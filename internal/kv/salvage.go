@@ -53,7 +53,7 @@ func Salvage(c Config, want func(key []byte) bool, emit func(Write) error) ([]Un
 				return nil
 			}
 			s.newest[string(e.key)] = 0 // a log and a table may both have it
-			return emit(Write{bytes.Clone(e.key), bytes.Clone(e.value)})
+			return emit(Write{Key: bytes.Clone(e.key), Value: bytes.Clone(e.value)})
 		})
 	}
 	return unread, err

@@ -14,10 +14,10 @@ type overlay struct {
 	undo   []undo // how to take back the change that is running
 }
 
-// undo restores the value that writes[at] had.
+// undo restores what writes[at] was.
 type undo struct {
-	at    int
-	value []byte
+	at  int
+	was Write
 }
 
 // mark is a point to roll back to: how many writes there were.
@@ -25,8 +25,8 @@ func (o *overlay) mark() int { return len(o.writes) }
 
 func (o *overlay) rollback(mark int) {
 	for _, u := range slices.Backward(o.undo) {
-		o.bytes += len(u.value) - len(o.writes[u.at].Value)
-		o.writes[u.at].Value = u.value
+		o.bytes += len(u.was.Value) - len(o.writes[u.at].Value)
+		o.writes[u.at] = u.was
 	}
 	for _, w := range o.writes[mark:] {
 		o.bytes -= len(w.Key) + len(w.Value)
@@ -36,28 +36,28 @@ func (o *overlay) rollback(mark int) {
 	o.undo = o.undo[:0]
 }
 
-func (o *overlay) get(key []byte) (value []byte, ok bool) {
+func (o *overlay) get(key []byte) (w Write, ok bool) {
 	i, ok := o.index[string(key)]
 	if !ok {
-		return nil, false
+		return w, false
 	}
-	return o.writes[i].Value, true
+	return o.writes[i], true
 }
 
-func (o *overlay) set(key, value []byte) {
-	o.bytes += len(value)
-	if i, ok := o.index[string(key)]; ok {
-		o.undo = append(o.undo, undo{i, o.writes[i].Value})
+func (o *overlay) set(w Write) {
+	o.bytes += len(w.Value)
+	if i, ok := o.index[string(w.Key)]; ok {
+		o.undo = append(o.undo, undo{i, o.writes[i]})
 		o.bytes -= len(o.writes[i].Value)
-		o.writes[i].Value = value
+		o.writes[i] = w
 		return
 	}
 	if o.index == nil {
 		o.index = make(map[string]int)
 	}
-	o.bytes += len(key)
-	o.index[string(key)] = len(o.writes)
-	o.writes = append(o.writes, Write{key, value})
+	o.bytes += len(w.Key)
+	o.index[string(w.Key)] = len(o.writes)
+	o.writes = append(o.writes, w)
 }
 
 // Tx is what a change sees and writes: the engine's state, what earlier changes wrote, and its own.
@@ -68,8 +68,8 @@ type Tx struct {
 
 // Get gives the value of key, nil if there is none. It must not be changed.
 func (tx *Tx) Get(key []byte) ([]byte, error) {
-	if value, ok := tx.pending(key); ok {
-		return value, nil
+	if w, ok := tx.Pending(key); ok {
+		return w.Value, nil
 	}
 	if value, ok := tx.db.hot[string(key)]; ok {
 		return value, nil
@@ -78,24 +78,30 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	return value, err
 }
 
-// pending looks among what is not yet in the engine; nil means deleted.
-func (tx *Tx) pending(key []byte) (value []byte, ok bool) {
-	if value, ok = tx.batch.get(key); !ok && tx.batch.base != nil {
-		value, ok = tx.batch.base.get(key)
+// Pending gives the last write of key that is not yet in the engine, if there is one.
+func (tx *Tx) Pending(key []byte) (w Write, ok bool) {
+	if w, ok = tx.batch.get(key); !ok && tx.batch.base != nil {
+		w, ok = tx.batch.base.get(key)
 	}
-	return value, ok
+	return w, ok
 }
 
+// Version is that of the engine's state; what is pending is newer.
+func (tx *Tx) Version() uint64 { return tx.batch.view.Version() }
+
 // Set writes a value, which must not be empty. Both slices are the transaction's from then on.
-func (tx *Tx) Set(key, value []byte) { tx.batch.set(key, value) }
+func (tx *Tx) Set(key, value []byte) { tx.SetKnown(key, value, nil) }
+
+// SetKnown is Set with what the value says: Pending and the cache's side of the commit give it back.
+func (tx *Tx) SetKnown(key, value []byte, known any) { tx.batch.set(Write{key, value, known}) }
 
 // Delete removes a key. That it is not there is no error.
-func (tx *Tx) Delete(key []byte) { tx.batch.set(key, nil) }
+func (tx *Tx) Delete(key []byte) { tx.batch.set(Write{Key: key}) }
 
 // Scan gives the keys and values under prefix, in order, up to limit of them (0 = all).
 func (tx *Tx) Scan(prefix []byte, limit int) (found []Write, err error) {
 	err = tx.Walk(prefix, func(w Write) bool {
-		found = append(found, Write{bytes.Clone(w.Key), bytes.Clone(w.Value)})
+		found = append(found, Write{Key: bytes.Clone(w.Key), Value: bytes.Clone(w.Value)})
 		return len(found) != limit
 	})
 	return found, err
@@ -123,7 +129,7 @@ func (tx *Tx) Walk(prefix []byte, fn func(Write) bool) error {
 		if err != nil {
 			return err
 		}
-		if !fn(Write{it.Key(), value}) {
+		if !fn(Write{Key: it.Key(), Value: value}) {
 			return nil
 		}
 		it.Next()
