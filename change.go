@@ -84,12 +84,12 @@ func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, 
 	if edit == nil {
 		return nil, invalid("edit", ruleRequired)
 	}
-	r := *old
-	r.User = old.clone()
-	if err := edit(&r.User); err != nil {
+	edited := old.clone()
+	if err := edit(&edited); err != nil {
 		return nil, err
 	}
-	r.User = r.User.clone() // edit may have kept what it set
+	r := *old
+	r.User = edited.clone() // edit may have kept all that it was given and what it set
 	changed, err := checkEdit(&old.User, &r.User, by)
 	if err != nil || !changed {
 		return old, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -112,7 +113,7 @@ func (s *Store) gather(v kv.View, w *walk) (uids []string, ok bool, err error) {
 		return nil, false, nil
 	}
 	all := walk{states: w.states}
-	total, err := all.counters(v)
+	total, err := s.counters(v, &all)
 	if err != nil {
 		return nil, false, err
 	}
@@ -168,7 +169,7 @@ func (s *Store) roster(v kv.View, w *walk, status Status) (roster.Stream, error)
 	var rows roster.Stream
 	if w.inName || search != "few" {
 		var err error
-		if rows, err = w.shelves(v, status); err != nil {
+		if rows, err = s.shelves(v, w, status); err != nil {
 			return nil, err
 		}
 	}
@@ -220,40 +221,65 @@ type share struct {
 	n  int
 }
 
-// shares lists the roles that a roster holds users of, as far as the query asks for them.
-func (w *walk) shares(v kv.View, state keys.State, tag string) (list []share, err error) {
-	add := func(role string, value []byte) error {
-		n, err := number(value)
-		if n > 0 {
-			list = append(list, share{role, n})
-		}
-		return err
-	}
-	for _, role := range w.Roles {
-		value, _, err := v.Get(keys.CounterOf(state, tag, role))
-		if err == nil && value != nil {
-			err = add(role, value)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	if len(w.Roles) > 0 {
-		return list, nil
-	}
+// manyRoles is from how many roles on a roster's counters are not read together if few of them are asked for.
+const manyRoles = 64
+
+// shares lists the roles that a roster holds users of, as far as these roles are asked for; none means all.
+func (s *Store) shares(v kv.View, state keys.State, tag string, roles []string) (list []share, err error) {
 	prefix := keys.CountersUnder(state, tag)
-	it := v.Iterate(prefix, false)
-	defer it.Close()
-	for it.Seek(nil); it.Valid(); it.Next() {
-		value, err := it.Value()
-		if err == nil {
-			err = add(string(it.Key()[len(prefix):]), value)
+	list, ok := s.counts.Get(string(prefix), v.Version())
+	if ok {
+		return wanted(list, roles), nil
+	}
+	if len(roles) == 0 || s.counts != nil {
+		it := v.Iterate(prefix, false)
+		defer it.Close()
+		for it.Seek(nil); it.Valid() && (len(roles) == 0 || len(list) < manyRoles); it.Next() {
+			value, err := it.Value()
+			if err != nil {
+				return nil, err
+			}
+			n, err := number(value)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, share{string(it.Key()[len(prefix):]), n})
 		}
+		if !it.Valid() {
+			s.counts.Put(string(prefix), list, 64*len(list), v.Version(), v.Version())
+			return wanted(list, roles), nil
+		}
+		list = nil
+	}
+	for _, role := range roles {
+		value, _, err := v.Get(keys.CounterOf(state, tag, role))
 		if err != nil {
 			return nil, err
 		}
+		if value == nil {
+			continue
+		}
+		n, err := number(value)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, share{role, n})
 	}
 	return list, nil
+}
+
+// wanted are the shares of some roles; none means all.
+func wanted(list []share, roles []string) []share {
+	if len(roles) == 0 {
+		return list
+	}
+	var some []share
+	for _, s := range list {
+		if slices.Contains(roles, s.of) {
+			some = append(some, s)
+		}
+	}
+	return some
 }
 
 // shelf is one role's part of the roster for a query: any of some tags, and all of others.
@@ -265,13 +291,23 @@ type shelf struct {
 
 // shelves walks the users that have the tags, role and status that the query asks for. The roster lies role by role;
 // each role's shelf is walked by itself, the smallest set leading, and the shelves are merged.
-func (w *walk) shelves(v kv.View, status Status) (roster.Stream, error) {
+func (s *Store) shelves(v kv.View, w *walk, status Status) (roster.Stream, error) {
 	var rows []roster.Stream
 	for _, state := range w.states {
 		if state == keys.Deactivated && status == Online {
 			continue
 		}
-		shelves, err := w.plan(v, state)
+		if len(w.Tags) <= 1 && len(w.AllTags)+len(w.NoTags) == 0 && status == "" {
+			tag := strings.Join(w.Tags, "")
+			shares, err := s.shares(v, state, tag, w.Roles)
+			if err != nil {
+				roster.Union(rows, w.Desc).Close()
+				return nil, err
+			}
+			rows = append(rows, w.sides(v, state, tag, shares)...)
+			continue
+		}
+		shelves, err := s.plan(v, w, state)
 		if err != nil {
 			roster.Union(rows, w.Desc).Close()
 			return nil, err
@@ -283,15 +319,40 @@ func (w *walk) shelves(v kv.View, status Status) (roster.Stream, error) {
 	return roster.Union(rows, w.Desc), nil
 }
 
+// sides walks the shares of one roster, role by role, for a union of them: the largest by an iterator of its own, the
+// others by one that they share, with as much read ahead as a page is likely to need of each.
+func (w *walk) sides(v kv.View, state keys.State, tag string, shares []share) []roster.Stream {
+	if len(shares) == 0 {
+		return nil
+	}
+	largest, total := 0, 0
+	for i, s := range shares {
+		if total += s.n; s.n > shares[largest].n {
+			largest = i
+		}
+	}
+	var parts []roster.Part
+	for i, s := range shares {
+		if i != largest {
+			parts = append(parts, roster.Part{Prefix: keys.RosterUnder(state, tag, s.of), Ahead: 2 + (w.Limit+1)*5/4*s.n/total})
+		}
+	}
+	sides := []roster.Stream{roster.Keys(v, keys.RosterUnder(state, tag, shares[largest].of), w.Desc)}
+	if len(parts) > 0 {
+		sides = append(sides, roster.Shared(v, keys.RosterOf(state, tag), parts, w.Desc)...)
+	}
+	return sides
+}
+
 // plan finds the roles to look at, and the tags to look at in each.
-func (w *walk) plan(v kv.View, state keys.State) (map[string]*shelf, error) {
+func (s *Store) plan(v kv.View, w *walk, state keys.State) (map[string]*shelf, error) {
 	anyOf := w.Tags
 	if len(anyOf) == 0 {
 		anyOf = []string{""}
 	}
 	shelves := map[string]*shelf{}
 	for _, tag := range anyOf {
-		shares, err := w.shares(v, state, tag)
+		shares, err := s.shares(v, state, tag, w.Roles)
 		if err != nil {
 			return nil, err
 		}
@@ -304,13 +365,13 @@ func (w *walk) plan(v kv.View, state keys.State) (map[string]*shelf, error) {
 		}
 	}
 	for i, tag := range w.AllTags {
-		shares, err := w.shares(v, state, tag)
+		shares, err := s.shares(v, state, tag, w.Roles)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range shares {
-			if sh := shelves[s.of]; sh != nil {
-				sh.all = append(sh.all, share{tag, s.n})
+		for _, found := range shares {
+			if sh := shelves[found.of]; sh != nil {
+				sh.all = append(sh.all, share{tag, found.n})
 			}
 		}
 		for role, sh := range shelves {

@@ -187,6 +187,7 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 	defer rows.Close()
 	page := Page{Users: make([]User, 0, min(w.Limit, 128))}
 	w.start(rows)
+	var copies cloner
 	for ; rows.Valid() && len(page.Users) < w.Limit; rows.Next() {
 		if err := ctx.Err(); err != nil {
 			return Page{}, err
@@ -195,7 +196,7 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
-		page.Users = append(page.Users, r.clone())
+		page.Users = append(page.Users, copies.clone(&r.User))
 		w.after = append(w.after[:0], rows.At()...)
 	}
 	if rows.Valid() {
@@ -220,7 +221,7 @@ func (s *Store) row(v kv.View, w *walk, pos []byte) (*record, error) {
 
 func (s *Store) count(ctx context.Context, v kv.View, w *walk) (int, error) {
 	if w.counted() {
-		n, err := w.counters(v)
+		n, err := s.counters(v, w)
 		for uid := range w.hidden {
 			r, readErr := s.record(v, uid)
 			if readErr != nil {

@@ -20,9 +20,10 @@ import (
 // WithSync(false) was given, it is on disk when the call returns. Changes made at the same time share one commit.
 type Store struct {
 	options
-	db    *kv.DB
-	cache *cache.Cache[*record]
-	run   uint64 // tells who came online since Open from who did before; see record.seen
+	db     *kv.DB
+	cache  *cache.Cache[*record] // records by uid
+	counts *cache.Cache[[]share] // what the counters of a tag say, by what their keys start with
+	run    uint64                // tells who came online since Open from who did before; see record.seen
 }
 
 // Open opens the store in dir and creates it, readable by its owner alone, if there is none. ErrLocked: another process,
@@ -83,7 +84,8 @@ func openError(err error) error {
 
 // start takes over an engine and brings what is in it up to this run.
 func (s *Store) start(engine kv.Engine, dir string) error {
-	s.cache = cache.New[*record](s.cacheSize(dir))
+	size := s.cacheSize(dir)
+	s.cache, s.counts = cache.New[*record](size), cache.New[[]share](size/64)
 	s.db = kv.New(engine, keys.Counter, s.around)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
@@ -95,22 +97,30 @@ func (s *Store) start(engine kv.Engine, dir string) error {
 	return nil
 }
 
-// around keeps the cache true to a commit; see kv.New.
+// around keeps the caches true to a commit; see kv.New.
 func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)) {
 	if s.cache == nil {
 		return func(uint64, bool) {}
 	}
-	var changes []cache.Change[*record]
+	var records []cache.Change[*record]
+	var counts []cache.Change[[]share]
 	for i := range writes {
-		if w := &writes[i]; w.Key[0] == keys.User {
+		switch w := &writes[i]; w.Key[0] {
+		case keys.User:
 			c := cache.Change[*record]{Key: string(w.Key[1:])}
 			if c.Value, c.Keep = w.Known.(*record); c.Keep {
 				c.Size = c.Value.weight()
 			}
-			changes = append(changes, c)
+			records = append(records, c)
+		case keys.Counter:
+			counts = append(counts, cache.Change[[]share]{Key: string(keys.CountersBeside(w.Key))})
 		}
 	}
-	return s.cache.Writing(changes)
+	recordsAfter, countsAfter := s.cache.Writing(records), s.counts.Writing(counts)
+	return func(version uint64, sure bool) {
+		recordsAfter(version, sure)
+		countsAfter(version, sure)
+	}
 }
 
 // Close ends the store; calls under way are let finish, later ones return ErrClosed. A second Close does nothing.
@@ -214,6 +224,18 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	return r, err
 }
 
+// warm brings a user into the cache ahead of a change of it, so that other writers need not wait while it is read. What
+// goes wrong is for the change to find.
+func (s *Store) warm(uid string) {
+	if s.cache == nil || s.readOnly {
+		return
+	}
+	_ = s.db.Read(func(v kv.View) error {
+		_, err := s.record(v, foldUID(uid))
+		return err
+	})
+}
+
 // notFound says who is missing, if what was asked for may be said at all: only a uid.
 func notFound(uid string) error {
 	if uid = foldUID(uid); !validID(uid) {
@@ -229,6 +251,7 @@ func notFound(uid string) error {
 //
 // edit may run more than once, and other writers wait for it: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
+	s.warm(uid)
 	var stored *record
 	err := s.update(ctx, func(c *change) (err error) {
 		old, err := c.active(uid)

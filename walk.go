@@ -230,13 +230,13 @@ func (w *walk) counted() bool {
 	return !w.bounded && w.Search == "" && w.Status == "" && len(w.NoTags) == 0 && len(w.Tags)+len(w.AllTags) <= 1
 }
 
-func (w *walk) counters(v kv.View) (total int, err error) {
+func (s *Store) counters(v kv.View, w *walk) (total int, err error) {
 	if w.nobody {
 		return 0, nil
 	}
 	tag := strings.Join(append(slices.Clone(w.Tags), w.AllTags...), "") // one at most
 	for _, state := range w.states {
-		shares, err := w.shares(v, state, tag)
+		shares, err := s.shares(v, state, tag, w.Roles)
 		if err != nil {
 			return 0, err
 		}

@@ -59,6 +59,12 @@ func Of(kind byte, part string) []byte {
 	return append(append(b, kind), part...)
 }
 
+// RosterOf is what all roster entries of a state and tag start with; a role follows, a zero byte, and a position.
+func RosterOf(s State, tag string) []byte {
+	b := make([]byte, 0, 3+len(tag))
+	return counter(append(b, Roster), s, tag, "")
+}
+
 // RosterUnder is what all roster entries of a state, tag and role start with; a position follows.
 func RosterUnder(s State, tag, role string) []byte {
 	b := make([]byte, 0, 4+len(tag)+len(role))
@@ -89,6 +95,9 @@ func SplitCounter(key []byte) (s State, tag, role string) {
 
 // CountersUnder is what the counters of a state and tag start with; the role follows.
 func CountersUnder(s State, tag string) []byte { return CounterOf(s, tag, "") }
+
+// CountersBeside is what a counter and those of its state and tag start with.
+func CountersBeside(key []byte) []byte { return key[:bytes.LastIndexByte(key, 0)+1] }
 
 func counter(b []byte, s State, tag, role string) []byte {
 	b = append(append(b, byte(s)), tag...)

@@ -94,6 +94,14 @@ func (b *builder) leaf() walk {
 		}
 		return walk{closing{List(places, b.reverse), &b.open}, want, fmt.Sprint("list", i)}
 	}
+	if b.IntN(3) == 0 { // beside another, through the same iterator
+		other := b.IntN(len(b.sets))
+		parts := []Part{{fmt.Appendf(nil, "%d/", i), 1 + b.IntN(9)}, {fmt.Appendf(nil, "%d/", other), 1 + b.IntN(9)}}
+		pair := Shared(b.view, nil, parts, b.reverse)
+		want = append(want, b.sets[other]...)
+		slices.SortFunc(want, b.compare)
+		return walk{closing{Union(pair, b.reverse), &b.open}, slices.Compact(want), fmt.Sprint("shared", i, other)}
+	}
 	return walk{closing{Keys(b.view, fmt.Appendf(nil, "%d/", i), b.reverse), &b.open}, want, fmt.Sprint("keys", i)}
 }
 
