@@ -126,6 +126,27 @@ func ExampleStore_Import() {
 	// line 3 userstore: name is required
 }
 
+func ExampleStore_ImportUsers() {
+	store := sample()
+	defer store.Close()
+	copied, err := userstore.OpenInMemory(userstore.WithRoles("vip"))
+	check(err)
+	defer copied.Close()
+
+	ctx := context.Background()
+	everybody := userstore.Query{Deactivated: userstore.DeactivatedInclude}
+	report, err := copied.ImportUsers(ctx, func(yield func(userstore.User) bool) {
+		for u, err := range store.All(ctx, everybody) {
+			check(err)
+			if !yield(u) {
+				return
+			}
+		}
+	}, userstore.ImportOptions{})
+	fmt.Println("created", report.Created, "failed", report.Failed, err)
+	// Output: created 3 failed 0 <nil>
+}
+
 func ExampleStore_Export() {
 	store := sample()
 	defer store.Close()

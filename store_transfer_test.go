@@ -2,12 +2,14 @@ package userstore_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -144,6 +146,87 @@ func TestImport(t *testing.T) {
 			require.ErrorIs(t, err, oops)
 			require.Equal(t, r.Created, must(w.Count(bg, userstore.Query{}))(t), "the report tells what was done")
 			require.ErrorIs(t, fails(w.Import(bg, strings.NewReader("{}"), userstore.ImportOptions{Mode: 99})), userstore.ErrInvalid)
+		}},
+	})
+}
+
+func TestImportUsers(t *testing.T) {
+	hold(t, []sentence{
+		{"what All gives makes the same store", func(t *testing.T, w *world) {
+			w.roles(t, "vip")
+			must(w.Create(bg, full("ada")))(t)
+			w.clock.tick(time.Nanosecond)
+			var many []userstore.User
+			for i := range 3000 { // several batches, on disk as in memory
+				many = append(many, userstore.User{UID: fmt.Sprint(i), Name: "N", Tags: []string{fmt.Sprint("t", i%40), "all"}})
+			}
+			require.Equal(t, 3000, must(w.ImportUsers(bg, slices.Values(many), userstore.ImportOptions{}))(t).Created)
+			must(w.Deactivate(bg, "1"))(t)
+			must(w.Update(bg, "0", rename("0")))(t)
+			require.NoError(t, w.SetStatus(bg, "0", userstore.Online))
+			copied := memory(t, userstore.WithRoles("vip"))
+			seen := 0
+			r := must(copied.ImportUsers(bg, slices.Values(all(t, w, everybody)), userstore.ImportOptions{Progress: func(read int) {
+				require.Greater(t, read, seen)
+				seen = read
+			}}))(t)
+			require.Equal(t, [5]int{3001, 3001, 0, 0, 0}, counts(r), "%+v", r.Errors)
+			require.Equal(t, 3001, seen)
+			require.NoError(t, w.SetStatus(bg, "0", userstore.Offline))
+			want := all(t, w, everybody)
+			for i := range want {
+				want[i].Version = 1 // a copy begins anew
+			}
+			got := all(t, copied, everybody)
+			for i := range got { // the import came before the last of presence
+				got[i].LastActiveAt, want[i].LastActiveAt = time.Time{}, time.Time{}
+			}
+			require.Equal(t, want, got)
+			sound(t, copied.Store)
+		}},
+		{"each mode does as it does with lines, and users count from 1", func(t *testing.T, w *world) {
+			for mode, want := range [][5]int{
+				userstore.ImportInsert: {4, 1, 0, 0, 3}, userstore.ImportUpsert: {4, 1, 1, 0, 2}, userstore.ImportSkip: {4, 1, 0, 1, 2},
+			} {
+				w := memory(t)
+				w.add(t, "ada")
+				r := must(w.ImportUsers(bg, slices.Values([]userstore.User{{UID: "ADA", Name: "New"}, {UID: "bob", Name: "B"}, {UID: "no uid"}, {UID: "cy", Name: "C", Role: "none"}}),
+					userstore.ImportOptions{Mode: userstore.ImportMode(mode)}))(t)
+				require.Equal(t, want, counts(r), "mode %d: %+v", mode, r.Errors)
+				last := r.Errors[len(r.Errors)-1]
+				require.Equal(t, []any{4, "cy"}, []any{last.Line, last.UID})
+				require.ErrorIs(t, last.Err, userstore.ErrInvalid)
+			}
+		}},
+		{"times are kept within what an export brings back", func(t *testing.T, w *world) {
+			berlin := time.FixedZone("Berlin", 3600)
+			r := must(w.ImportUsers(bg, slices.Values([]userstore.User{
+				{UID: "ok", Name: "N", CreatedAt: time.Date(2001, 2, 3, 4, 5, 6, 7, berlin)}, {UID: "early", Name: "N", UpdatedAt: unix(-1)},
+				{UID: "never", Name: "N", LastActiveAt: unix(0)}, {UID: "late", Name: "N", DeactivatedAt: unix(1 << 40)},
+			}), userstore.ImportOptions{}))(t)
+			require.Equal(t, [5]int{4, 1, 0, 0, 3}, counts(r))
+			require.Equal(t, time.Date(2001, 2, 3, 3, 5, 6, 7, time.UTC), must(w.Get(bg, "ok"))(t).CreatedAt)
+			var field *userstore.FieldError
+			require.ErrorAs(t, r.Errors[0].Err, &field)
+			require.Equal(t, userstore.FieldUpdatedAt, field.Field)
+		}},
+		{"ends with its context, and tells what was stored", func(t *testing.T, w *world) {
+			ctx, cancel := context.WithCancel(bg)
+			r, err := w.ImportUsers(ctx, func(yield func(userstore.User) bool) {
+				for i := 0; yield(userstore.User{UID: fmt.Sprint(i), Name: "N"}); i++ {
+					if i == 5000 {
+						cancel()
+					}
+				}
+			}, userstore.ImportOptions{})
+			require.ErrorIs(t, err, context.Canceled)
+			require.Positive(t, r.Created)
+			require.Equal(t, r.Created, must(w.Count(bg, userstore.Query{}))(t))
+		}},
+		{"nothing is an empty import, nil and an unknown mode are refused", func(t *testing.T, w *world) {
+			require.Zero(t, must(w.ImportUsers(bg, slices.Values([]userstore.User(nil)), userstore.ImportOptions{}))(t))
+			require.ErrorIs(t, fails(w.ImportUsers(bg, nil, userstore.ImportOptions{})), userstore.ErrInvalid)
+			require.ErrorIs(t, fails(w.ImportUsers(bg, slices.Values([]userstore.User{}), userstore.ImportOptions{Mode: 9})), userstore.ErrInvalid)
 		}},
 	})
 }

