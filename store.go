@@ -86,7 +86,7 @@ func openError(err error) error {
 func (s *Store) start(engine kv.Engine, dir string) error {
 	size := s.cacheSize(dir)
 	s.cache, s.counts = cache.New[*record](size), cache.New[[]share](size/64)
-	s.db = kv.New(engine, keys.Counter, s.around)
+	s.db = kv.New(engine, string([]byte{keys.Counter, keys.Role}), s.around)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
 		err = s.prepare()

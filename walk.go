@@ -30,7 +30,8 @@ type walk struct {
 	among   []string        // their uids
 	hidden  map[string]bool // uids that are left out
 
-	asked []byte // what a cursor belongs to
+	given Query  // as it was asked, which is what a cursor belongs to, and
+	who   string // by or about whom
 	after []byte // the place in the order after which to go on; nil: from the start
 	last  *record
 	by    string // what drives the walk, for those who want to know
@@ -38,7 +39,7 @@ type walk struct {
 
 // newWalk checks a query (facts 3.2 and 13.2 have what CometChat's lists can be asked). who tells apart the same query asked by or about different users.
 func newWalk(q Query, who string) (*walk, error) {
-	w := &walk{Query: q, inName: q.Search != "", inUID: q.Search != ""}
+	w := &walk{Query: q, given: q, who: who, inName: q.Search != "", inUID: q.Search != ""}
 	switch {
 	case q.Limit < 0 || q.Limit > maxPage:
 		return nil, invalid("limit", ruleRange, maxPage)
@@ -59,8 +60,6 @@ func newWalk(q Query, who string) (*walk, error) {
 	if w.Limit == 0 {
 		w.Limit = defaultPage
 	}
-	w.asked = fmt.Appendf(nil, "%q %q %q %q %q %q %q %q %q %d %t %t %d %t", who, q.Search, q.SearchIn, q.Tags, q.AllTags,
-		q.NoTags, q.Roles, q.UIDs, q.Status, q.Deactivated, q.FriendsOnly, q.HideBlocked, q.Sort, q.Desc)
 	if err := w.readCursor(q.Cursor); err != nil {
 		return nil, err
 	}
@@ -205,9 +204,9 @@ func (w *walk) cursor() string {
 }
 
 func (w *walk) sum(place []byte) []byte {
-	h := sha256.New()
-	h.Write(w.asked)
-	h.Write([]byte{0})
+	h, q := sha256.New(), &w.given
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q %q %d %t %t %d %t\x00", w.who, q.Search, q.SearchIn, q.Tags, q.AllTags,
+		q.NoTags, q.Roles, q.UIDs, q.Status, q.Deactivated, q.FriendsOnly, q.HideBlocked, q.Sort, q.Desc)
 	h.Write(place)
 	return h.Sum(nil)[:sumBytes]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -19,11 +20,11 @@ type DB struct {
 
 	maxWrites, maxBytes int
 
-	turn   chan struct{} // holds one token: who has it runs its change, or looks at the fields below
-	open   *batch        // takes changes; nil if there is none
-	flying *batch        // is being committed; nil if none is
-	hot    map[string][]byte
-	isHot  byte
+	turn   chan struct{}     // holds one token: who has it runs its change, or looks at the fields below
+	open   *batch            // takes changes; nil if there is none
+	flying *batch            // is being committed; nil if none is
+	hot    map[string][]byte // newest values of some keys of the hot kinds; nil for one that is not there
+	kinds  string
 
 	crowd atomic.Int32 // how many changes the last batch had
 }
@@ -33,13 +34,14 @@ const maxHot = 8192
 
 // New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
 // writes, and what it returns when the commit has ended, with the version from which on they may be seen, 0 if never, and
-// whether they surely are; so a cache can forget what is about to change. Keys that start with the byte hot are ones that many changes read and write, such as
-// counters: the newest values of some are kept at hand, which holds as long as nobody else writes to the engine.
-func New(engine Engine, hot byte, around func(writes []Write) (after func(version uint64, sure bool))) *DB {
+// whether they surely are; so a cache can forget what is about to change. Keys that start with one of the bytes in hot are
+// ones that many changes read, such as counters: the newest values of some are kept at hand, which holds as long as nobody
+// else writes to the engine.
+func New(engine Engine, hot string, around func(writes []Write) (after func(version uint64, sure bool))) *DB {
 	if around == nil {
 		around = func([]Write) func(uint64, bool) { return func(uint64, bool) {} }
 	}
-	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), hot: map[string][]byte{}, isHot: hot}
+	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), hot: map[string][]byte{}, kinds: hot}
 	db.maxWrites, db.maxBytes = engine.Limits()
 	db.turn <- struct{}{}
 	return db
@@ -281,7 +283,11 @@ func (db *DB) commit(b *batch) {
 	db.flying = nil
 	next := db.open
 	if b.err == nil {
-		db.keepHot(b.writes)
+		for i := range b.writes {
+			if w := &b.writes[i]; db.isHot(w.Key) {
+				db.keepHot(w.Key, w.Value)
+			}
+		}
 	} else {
 		clear(db.hot)
 		if next != nil { // it was built on what did not come to be
@@ -300,13 +306,11 @@ func (db *DB) commit(b *batch) {
 	}
 }
 
-func (db *DB) keepHot(writes []Write) {
-	for _, w := range writes {
-		if w.Key[0] == db.isHot {
-			if len(db.hot) >= maxHot {
-				clear(db.hot)
-			}
-			db.hot[string(w.Key)] = w.Value
-		}
+func (db *DB) isHot(key []byte) bool { return strings.IndexByte(db.kinds, key[0]) >= 0 }
+
+func (db *DB) keepHot(key, value []byte) {
+	if len(db.hot) >= maxHot {
+		clear(db.hot)
 	}
+	db.hot[string(key)] = value
 }

@@ -20,7 +20,7 @@ import (
 
 var bg = context.Background()
 
-const hot = 'h' // the first byte of keys that the DB keeps at hand
+const hot = "h" // the first byte of keys that the DB keeps at hand
 
 // memory gives a DB over an engine in memory, and the wrapper that makes the engine fail.
 func memory(t testing.TB) (*kv.DB, *kvtest.Faulty) {

@@ -71,10 +71,16 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if w, ok := tx.Pending(key); ok {
 		return w.Value, nil
 	}
-	if value, ok := tx.db.hot[string(key)]; ok {
-		return value, nil
+	hot := tx.db.isHot(key)
+	if hot {
+		if value, ok := tx.db.hot[string(key)]; ok {
+			return value, nil
+		}
 	}
 	value, _, err := tx.batch.view.Get(key)
+	if hot && err == nil {
+		tx.db.keepHot(key, value)
+	}
 	return value, err
 }
 
