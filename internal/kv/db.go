@@ -26,7 +26,8 @@ type DB struct {
 	hot    map[string][]byte // newest values of some keys of the hot kinds; nil for one that is not there
 	kinds  string
 
-	crowd atomic.Int32 // how many changes the last batch had
+	usual int          // how many writes the last batch had
+	crowd atomic.Int32 // how many changes it had
 }
 
 // maxHot is how many keys are kept at hand, about 100 bytes each.
@@ -188,6 +189,7 @@ func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 	b = db.open
 	if b == nil {
 		b = &batch{view: db.engine.View(), lead: make(chan struct{}, 1), done: make(chan struct{})}
+		b.index, b.writes = make(map[string]int, db.usual), make([]Write, 0, db.usual)
 		if db.flying != nil {
 			b.base = &db.flying.overlay
 		}
@@ -263,6 +265,7 @@ func (db *DB) gather(b *batch) {
 func (db *DB) commit(b *batch) {
 	<-db.turn
 	db.open, db.flying = nil, b
+	db.usual = len(b.writes)
 	db.crowd.Store(b.changes.Load())
 	b.base = nil
 	db.turn <- struct{}{}

@@ -52,9 +52,6 @@ func (o *overlay) set(w Write) {
 		o.writes[i] = w
 		return
 	}
-	if o.index == nil {
-		o.index = make(map[string]int)
-	}
 	o.bytes += len(w.Key)
 	o.index[string(w.Key)] = len(o.writes)
 	o.writes = append(o.writes, w)
