@@ -27,22 +27,32 @@ var clearing = []byte{0}
 
 // user reads any user; nil if there is none. Nobody may change it.
 func (c *change) user(uid string) (*record, error) {
+	r, _, err := c.find(uid)
+	return r, err
+}
+
+// find is user, and tells whether a uid that nobody has still is to be cleared; see clearing.
+func (c *change) find(uid string) (r *record, clears bool, err error) {
 	if !validID(uid) {
-		return nil, nil
+		return nil, false, nil
 	}
 	key := keys.Of(keys.User, uid)
 	if w, pending := c.Pending(key); !pending {
 		if r, ok := c.store.cache.Get(uid, c.Version()); ok {
-			return r, nil
+			return r, false, nil
 		}
 	} else if r, ok := w.Known.(*record); ok {
-		return r, nil
+		return r, false, nil
 	}
 	value, err := c.Get(key)
-	if value == nil || err != nil || bytes.Equal(value, clearing) {
-		return nil, err
+	if value == nil || err != nil {
+		return nil, false, err
 	}
-	return decodeRecord(uid, value, c.store.run)
+	if bytes.Equal(value, clearing) {
+		return nil, true, nil
+	}
+	r, err = decodeRecord(uid, value, c.store.run)
+	return r, false, err
 }
 
 // active reads a user that is not deactivated.
@@ -56,18 +66,23 @@ func (c *change) active(uid string) (*record, error) {
 
 // create stores a user that is not there yet, made at that time unless the record says otherwise.
 func (c *change) create(r *record, now time.Time) error {
-	value, err := c.Get(keys.Of(keys.User, r.UID))
-	for bytes.Equal(value, clearing) && err == nil {
-		var rest bool
-		if rest, err = c.purge(r.UID); !rest {
-			value = nil
-		}
-	}
+	old, clears, err := c.find(r.UID)
 	switch {
 	case err != nil:
 		return err
-	case value != nil:
+	case old != nil:
 		return exists(r.UID)
+	}
+	return c.settle(r, clears, now)
+}
+
+// settle is create where it is known that nobody has the uid.
+func (c *change) settle(r *record, clears bool, now time.Time) error {
+	for clears {
+		var err error
+		if clears, err = c.purge(r.UID); err != nil {
+			return err
+		}
 	}
 	if err := c.needRole(r.Role); err != nil {
 		return err

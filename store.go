@@ -276,13 +276,13 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 	}
 	var stored *record
 	err = s.update(ctx, func(c *change) error {
-		old, err := c.user(fresh.UID)
+		old, clears, err := c.find(fresh.UID)
 		switch {
 		case err != nil:
 			return err
 		case old == nil:
 			stored = fresh
-			return c.create(fresh, s.now())
+			return c.settle(fresh, clears, s.now())
 		case !old.DeactivatedAt.IsZero():
 			return exists(old.UID)
 		}

@@ -340,7 +340,7 @@ func (r *ImportReport) add(t *ImportReport) {
 }
 
 func (c *change) importLine(l *importLine, mode ImportMode, now time.Time, tally *ImportReport) error {
-	old, err := c.user(l.user.UID)
+	old, clears, err := c.find(l.user.UID)
 	switch {
 	case err != nil:
 		return err
@@ -348,7 +348,7 @@ func (c *change) importLine(l *importLine, mode ImportMode, now time.Time, tally
 		r := *l.user // the change may run again
 		r.born = rand.Uint64()
 		tally.Created++
-		if err := c.create(&r, now); err != nil {
+		if err := c.settle(&r, clears, now); err != nil {
 			tally.Created--
 			return err
 		}
