@@ -31,29 +31,6 @@ func faulty(t testing.TB, cfg kv.Config, cache int, fail func(kvtest.Call) error
 	return w, f
 }
 
-// TestModelUnderConflicts runs the whole model on an engine where every fourth commit meets a conflict or finds its batch
-// too large: nobody may notice.
-func TestModelUnderConflicts(t *testing.T) {
-	t.Parallel()
-	seed := *modelSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	r := rand.New(rand.NewPCG(seed, 7))
-	var mu sync.Mutex
-	w, _ := faulty(t, kv.Config{}, 1<<20, func(c kvtest.Call) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if c == kvtest.Apply && r.IntN(4) == 0 {
-			return kv.ErrConflict
-		}
-		return nil
-	})
-	d := &driver{t: t, gen: newGen(seed), world: w}
-	d.model = newModel(d.clock.Now)
-	d.run(1500, seed)
-}
-
 // plainUser is what a fault test knows of a user; a nil one is not there.
 type plainUser struct {
 	name    string

@@ -174,6 +174,7 @@ var operations = append([]operation{
 		for role := range d.model.roles {
 			roles = append(roles, role)
 		}
+		defer d.calm()()
 		other := memory(d.t, userstore.WithRoles(roles...))
 		first := export(d.t, d.Store, q)
 		report := must(other.Import(bg, strings.NewReader(first), userstore.ImportOptions{}))(d.t)
@@ -191,6 +192,7 @@ var operations = append([]operation{
 		require.NoError(d.t, userstore.Restore(bg, copied.dir, &b))
 		copied.open(d.t)
 		q := userstore.Query{Deactivated: userstore.DeactivatedInclude}
+		defer d.calm()()
 		require.Equal(d.t, strings.ReplaceAll(export(d.t, d.Store, q), `"available"`, `"offline"`), export(d.t, copied.Store, q))
 		sound(d.t, copied.Store)
 		require.NoError(d.t, copied.Close())
@@ -203,6 +205,11 @@ var operations = append([]operation{
 		d.logins = nil
 		for _, p := range d.model.users {
 			p.Status = userstore.Offline
+		}
+	}},
+	{"compact", 1, func(d *driver) {
+		if d.oneIn(4) {
+			require.NoError(d.t, d.Compact(bg))
 		}
 	}},
 	{"audit", 1, func(d *driver) {

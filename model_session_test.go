@@ -88,7 +88,7 @@ var sessionOperations = []operation{
 		if p := d.model.active(uid); p == nil {
 			d.agree(userstore.ErrNotFound, err)
 		} else if d.agree(nil, err) {
-			d.keep(&visitor{real: real, who: p})
+			d.keep(&visitor{real: insistent{real, d}, who: p})
 		}
 	}},
 	{"log in with a token", 4, func(d *driver) {
@@ -101,7 +101,7 @@ var sessionOperations = []operation{
 		if !p.DeactivatedAt.IsZero() {
 			d.agree(userstore.ErrNotFound, err)
 		} else if d.agree(nil, err) {
-			d.keep(&visitor{real: real, who: p, token: token})
+			d.keep(&visitor{real: insistent{real, d}, who: p, token: token})
 		}
 	}},
 	{"log out", 1, onSession(func(d *driver, l *visitor) {

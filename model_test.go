@@ -59,11 +59,12 @@ type driver struct {
 	model  *model
 	logins []*visitor
 	log    []string
+	faults *faults // of the engine; nil if it has none
 }
 
 // visitor is a session in both worlds.
 type visitor struct {
-	real  *userstore.Session
+	real  insistent
 	who   *person
 	token string // empty: logged in by uid
 	out   bool
@@ -159,6 +160,7 @@ func (d *driver) sameAnswer(l lister, q userstore.Query, want []userstore.User, 
 
 // audit compares everything there is.
 func (d *driver) audit() {
+	defer d.calm()() // it reads so much that a fault would always come
 	t, everybody := d.t, userstore.Query{Deactivated: userstore.DeactivatedInclude, Sort: userstore.SortUID}
 	want, err := d.model.find(everybody, nil, nil)
 	d.sameAnswer(d, everybody, want, err)

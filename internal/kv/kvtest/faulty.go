@@ -95,12 +95,17 @@ func (i faultyIterator) Value() ([]byte, error) {
 
 // Random fails a share of all calls, each in one of the ways it can fail, always the same for a seed if the calls are.
 func Random(seed uint64, share float64) func(Call) error {
+	return RandomShares(seed, map[Call]float64{Apply: share, Get: share, Value: share, Compact: share, Close: share})
+}
+
+// RandomShares is Random with a share for each call; one without a share never fails.
+func RandomShares(seed uint64, shares map[Call]float64) func(Call) error {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var mu sync.Mutex
 	return func(c Call) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if r.Float64() >= share {
+		if r.Float64() >= shares[c] {
 			return nil
 		}
 		ways := []error{syscall.EIO}
