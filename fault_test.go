@@ -1,6 +1,7 @@
 package userstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -211,31 +212,34 @@ func TestReadsUnderFaults(t *testing.T) {
 		must(w.Create(bg, userstore.User{UID: fmt.Sprint("u", i), Name: fmt.Sprint("U", i), Tags: []string{"t"}}))(t)
 	}
 	verbs := verbs(w, login(t, w, "ada"))
+	users := func(u []userstore.User, err error) any { return answer(uids(u), err) }
+	session := login(t, w, "ada")
 	answers := map[string]func() any{
-		"all": func() any { u, err := collect(w.All(bg, everybody)); return answer(len(u), err) },
-		"tag": func() any {
-			u, err := collect(w.All(bg, userstore.Query{Tags: []string{"t"}}))
-			return answer(len(u), err)
-		},
+		"all": func() any { return users(collect(w.All(bg, everybody))) },
+		"tag": func() any { return users(collect(w.All(bg, userstore.Query{Tags: []string{"t"}}))) },
+		"get": func() any { return answer(w.Get(bg, "u7")) },
 		"count": func() any {
-			n, err := w.Count(bg, userstore.Query{Tags: []string{"t"}, Search: "u"})
-			return answer(n, err)
+			return answer(w.Count(bg, userstore.Query{Tags: []string{"t"}, Search: "u"}))
 		},
-		"page":  func() any { p, err := w.List(bg, userstore.Query{Limit: 50}); return answer(len(p.Users), err) },
-		"roles": func() any { r, err := w.Roles(bg); return answer(len(r), err) },
-		"friends": func() any {
-			p, err := w.Friends(bg, "ada", userstore.Query{})
-			return answer(len(p.Users), err)
+		"page":    func() any { p, err := w.List(bg, userstore.Query{Limit: 50}); return users(p.Users, err) },
+		"roles":   func() any { return answer(w.Roles(bg)) },
+		"friends": func() any { p, err := w.Friends(bg, "ada", userstore.Query{}); return users(p.Users, err) },
+		"blocked": func() any { p, err := session.Blocked(bg, userstore.BlockQuery{}); return users(p.Users, err) },
+		"tokens":  func() any { return answer(w.Tokens(bg, "bob")) },
+		"stats":   func() any { return answer(w.Stats(bg)) },
+		"verify":  func() any { return answer(w.Verify(bg)) },
+		"backup": func() any {
+			var b bytes.Buffer
+			return answer(&b, w.Backup(bg, &b))
 		},
-		"verify": func() any { r, err := w.Verify(bg); return answer(len(r.Problems), err) },
-		"tokens": func() any { r, err := w.Tokens(bg, "bob"); return answer(len(r), err) },
 	}
 	for name, read := range answers {
 		right := read()
-		require.IsType(t, 0, right, name)
+		require.NotImplements(t, (*error)(nil), right, name)
 		failed := 0
-		for seed := range uint64(60) {
-			f.Fail = kvtest.Random(seed, []float64{0.0003, 0.003, 0.03}[seed%3])
+		const times = 60
+		for seed := range uint64(times) {
+			f.Fail = kvtest.Random(seed, []float64{0.0003, 0.003, 0.03, 0.3}[seed%4])
 			switch got := read().(type) {
 			case error:
 				require.ErrorIs(t, got, syscall.EIO, name)
@@ -244,7 +248,8 @@ func TestReadsUnderFaults(t *testing.T) {
 				require.Equal(t, right, got, name)
 			}
 		}
-		t.Log(name, "failed", failed, "of 60")
+		require.Positive(t, failed, "%s met no fault", name)
+		require.Less(t, failed, times, "%s never came through", name)
 		f.Fail = nil
 	}
 	f.Fail = func(kvtest.Call) error { return syscall.EIO }
@@ -259,11 +264,11 @@ func TestReadsUnderFaults(t *testing.T) {
 	sound(t, w.Store)
 }
 
-func answer(n int, err error) any {
+func answer[T any](v T, err error) any {
 	if err != nil {
 		return err
 	}
-	return n
+	return v
 }
 
 // TestImportUnderFaults demands that the report of an import that broke off tells how far it came.
