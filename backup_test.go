@@ -2,7 +2,9 @@ package userstore_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -99,7 +101,10 @@ func TestRestoreDamaged(t *testing.T) {
 	require.Empty(t, must(os.ReadDir(existing))(t))
 	require.NoError(t, userstore.Restore(bg, existing, bytes.NewReader(whole), edge))
 	for _, dir := range []string{existing, filepath.Join(existing, "USERSTORE"), above} {
-		require.Error(t, userstore.Restore(bg, dir, bytes.NewReader(whole)), "there is something")
+		err := userstore.Restore(bg, dir, bytes.NewReader(whole))
+		if require.Error(t, err, "there is something"); dir != filepath.Join(existing, "USERSTORE") { // which is a file
+			require.ErrorIs(t, err, userstore.ErrExists)
+		}
 	}
 	s := must(userstore.Open(existing, edge))(t)
 	require.Equal(t, export(t, w.Store, everybody), export(t, s, everybody))
@@ -124,6 +129,60 @@ func TestRestoreLarge(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, again.Close())
 }
+
+func init() {
+	children["restore"] = func(args []string) error { return userstore.Restore(bg, args[0], os.Stdin, edge) }
+}
+
+// TestRestoreBrokenOff ends a restore halfway, by its context and by a kill. What was begun is no store: neither a part of
+// one nor, in a directory that was there before, an empty one.
+func TestRestoreBrokenOff(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	for i := range 150 { // more than one step of an engine, and more than a pipe holds
+		must(w.Create(bg, big(fmt.Sprint("u", i))))(t)
+	}
+	whole := backup(t, w.Store)
+	half := whole[:len(whole)/2]
+	for _, there := range []bool{false, true} {
+		above := t.TempDir()
+		dir := filepath.Join(above, "store")
+		if there {
+			require.NoError(t, os.Mkdir(dir, 0o700))
+		}
+		before := tree(t, above)
+		ctx, cancel := context.WithCancel(bg)
+		in := io.MultiReader(bytes.NewReader(half), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }), bytes.NewReader(whole[len(half):]))
+		require.ErrorIs(t, userstore.Restore(ctx, dir, in, edge), context.Canceled)
+		require.Equal(t, before, tree(t, above))
+
+		cmd := child(t, "restore", dir)
+		pipe := must(cmd.StdinPipe())(t)
+		require.NoError(t, cmd.Start())
+		must(pipe.Write(half))(t)
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+		if !there {
+			require.NoDirExists(t, dir)
+		} else {
+			for _, opts := range [][]userstore.Option{{edge}, {userstore.ReadOnly()}} {
+				_, err := userstore.Open(dir, opts...)
+				require.ErrorIs(t, err, userstore.ErrCorrupt)
+				require.ErrorContains(t, err, "broken off")
+			}
+			require.ErrorIs(t, userstore.Restore(bg, dir, bytes.NewReader(whole), edge), userstore.ErrExists)
+			require.NoError(t, os.RemoveAll(dir))
+		}
+		require.NoError(t, userstore.Restore(bg, dir, bytes.NewReader(whole), edge))
+		s := must(userstore.Open(dir, edge))(t)
+		require.Equal(t, export(t, w.Store, everybody), export(t, s, everybody))
+		require.NoError(t, s.Close())
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // FuzzRestore feeds Restore with anything: it gives a store or an error.
 func FuzzRestore(f *testing.F) {

@@ -297,3 +297,25 @@ func TestImportUnderFaults(t *testing.T) {
 		sound(t, w.Store)
 	}
 }
+
+// TestCloseFails demands that an engine which cannot close is reported, and closed only once.
+func TestCloseFails(t *testing.T) {
+	t.Parallel()
+	engine, err := kv.OpenBadger(kv.Config{Dir: t.TempDir(), Small: true})
+	require.NoError(t, err)
+	asked := 0
+	f := &kvtest.Faulty{Engine: engine, Fail: func(c kvtest.Call) error {
+		if c != kvtest.Close {
+			return nil
+		}
+		asked++
+		return syscall.EIO
+	}}
+	s := must(userstore.OpenOn(f))(t)
+	must(s.Create(bg, big("ada")))(t)
+	require.ErrorIs(t, s.Close(), syscall.EIO)
+	require.ErrorIs(t, fails(s.Get(bg, "ada")), userstore.ErrClosed)
+	require.ErrorIs(t, s.Compact(bg), userstore.ErrClosed)
+	_ = s.Close()
+	require.Equal(t, 1, asked)
+}

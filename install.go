@@ -50,9 +50,10 @@ func install(verb, dir string, build func(tmp string) error) (err error) {
 	return nil
 }
 
-// installIn builds below dir and moves the files up. The mark is the last: without it no store is opened.
+// installIn builds below dir and moves the files up. The mark is the last: without it no store is opened, and as long as
+// the directory below is there, no new one made.
 func installIn(dir, verb string, build func(tmp string) error) (err error) {
-	tmp, err := os.MkdirTemp(dir, verb+"-")
+	tmp, err := os.MkdirTemp(dir, kv.PartPrefix+verb+"-")
 	if err != nil {
 		return err
 	}

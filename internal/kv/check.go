@@ -33,6 +33,8 @@ func (c Config) check() (*mark, []int64, error) {
 		return nil, nil, err
 	}
 	switch {
+	case m == nil && c.unfinished():
+		return nil, nil, fmt.Errorf("%w: what was to make a store in %s was broken off; empty the directory and do it again", ErrCorrupt, c.Dir)
 	case m == nil && len(files) > 0:
 		if own, err := c.isOwn(); err == nil && !own {
 			return nil, nil, ErrStranger
@@ -59,6 +61,12 @@ func (c Config) damage(err error) error {
 		return fmt.Errorf("%w, in %s; restore a backup, or see Salvage", err, c.Dir)
 	}
 	return err
+}
+
+// unfinished tells that a store was to be put here, and that the process ended before it was.
+func (c Config) unfinished() bool {
+	entries, _ := os.ReadDir(c.Dir)
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.IsDir() && strings.HasPrefix(e.Name(), PartPrefix) })
 }
 
 func (c Config) isOwn() (bool, error) {

@@ -29,6 +29,9 @@ const (
 	markBody   = markSum + 4
 )
 
+// PartPrefix starts the name of a directory in which a store is made that is to be moved up when it is whole.
+const PartPrefix = MarkName + "."
+
 // mark says what has to be there.
 type mark struct {
 	format int
