@@ -112,7 +112,8 @@ const (
 )
 
 // TestDamage harms each file of a store in turn. Open must notice, say what is wrong and touch nothing, unless nothing is
-// lost; then everything must be there. After an error, Salvage brings out all that the damage left.
+// lost; then everything must be there. After an error, Salvage brings out all that the damage left. What each case comes
+// to has to be what docs/reliability.md says.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	key := []byte("0123456789abcdef")
@@ -152,7 +153,9 @@ func TestDamage(t *testing.T) {
 						}
 						outcome, lost := s.try(t, name, d.name, harmed)
 						worst = max(worst, lost)
-						row := fmt.Sprintf("%s | %s | %s", s.name, number.ReplaceAllString(name, "*"), d.name)
+						kind := number.ReplaceAllString(name, "*")
+						require.Contains(t, s.documented(t, kind), outcome, "%s: %s: docs/reliability.md says otherwise", name, d.name)
+						row := fmt.Sprintf("%s | %s | %s", s.name, kind, d.name)
 						mu.Lock()
 						if table[row] == nil {
 							table[row] = map[string]int{}
@@ -165,6 +168,27 @@ func TestDamage(t *testing.T) {
 			t.Logf("salvage lost %d of %d users at worst", worst, len(s.users))
 		})
 	}
+}
+
+// documented is what the table in docs/reliability.md says of damage to a file of that kind.
+func (s *specimen) documented(t *testing.T, kind string) string {
+	t.Helper()
+	_, table, _ := strings.Cut(string(must(os.ReadFile("docs/reliability.md"))(t)), "## What each damage comes to")
+	table, _, _ = strings.Cut(table, "##")
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 5 || !strings.Contains(cells[1], "`"+kind+"`") {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(s.name, "closed"):
+			return cells[2]
+		case strings.Contains(s.name, "no sync"):
+			return cells[4]
+		}
+		return cells[3]
+	}
+	return ""
 }
 
 // try opens a copy in which one file is harmed.
