@@ -20,7 +20,7 @@ func (r VerifyReport) OK() bool { return len(r.Problems) == 0 }
 
 // Problem is one thing that is not as it should be.
 type Problem struct {
-	Kind   string // "record", "missing entry", "extra entry", "counter", "relation", "token", "role" or "key"
+	Kind   string // "file", "record", "missing entry", "extra entry", "counter", "relation", "token", "role" or "key"
 	UID    string // whom it is about, if it is about a user
 	Detail string
 }
@@ -29,14 +29,16 @@ const maxProblems = 10000
 
 // Verify reads the whole store as of one moment and holds everything against everything: records against their
 // checksums and rules, index entries against records both ways, counters against entries, relations and tokens against
-// users. It changes nothing.
+// users. Before that it reads the files against their checksums; if one has been damaged since Open, that is all the
+// report says, for nothing that is read can be relied on then. It changes nothing.
 func (s *Store) Verify(ctx context.Context) (VerifyReport, error) {
 	return s.inspect(ctx, func(mend) error { return nil })
 }
 
 // Repair does what Verify does and mends what it finds: index entries, counters, and relations and tokens of nobody are
 // put right from the records; a record that cannot be read is put aside, so that lists work again, and is reported. The
-// report says what was found; a Verify afterwards says what is left.
+// report says what was found; a Verify afterwards says what is left. Of a problem of Kind "file" nothing is mended: close
+// the store, and restore a backup or see Salvage.
 func (s *Store) Repair(ctx context.Context) (VerifyReport, error) {
 	if s.readOnly {
 		return VerifyReport{}, ErrReadOnly
@@ -99,6 +101,9 @@ func (s *Store) inspect(ctx context.Context, mend func(mend) error) (VerifyRepor
 	defer v.Release()
 	i := &inspection{Store: s, ctx: ctx, v: v, counts: map[string]int{}, mend: mend}
 	err = s.db.Step(func() error {
+		if damaged, err := i.files(); damaged || err != nil {
+			return err
+		}
 		for _, step := range []func() error{i.roles, i.records, i.entries, i.counters, i.relations, i.tokens, i.clearings, i.strangers} {
 			if err := step(); err != nil {
 				return err

@@ -11,6 +11,20 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
+// files tells whether a file has been damaged while the store is open. Records have checksums of their own, index entries
+// do not, and Badger panics on some of what it reads.
+func (i *inspection) files() (damaged bool, err error) {
+	engine, ok := i.db.Engine().(interface{ CheckFiles() error })
+	if !ok {
+		return false, nil
+	}
+	if err = engine.CheckFiles(); errors.Is(err, ErrCorrupt) {
+		i.report.Problems = append(i.report.Problems, Problem{Kind: "file", Detail: err.Error()})
+		return true, nil
+	}
+	return false, err
+}
+
 func (i *inspection) roles() error {
 	missing := true
 	err := i.each(keys.Role, func(key, value []byte) error {

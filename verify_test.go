@@ -2,7 +2,13 @@ package userstore_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +142,70 @@ func TestVerifyAndRepair(t *testing.T) {
 			sound(t, w.Store)
 		})
 	}
+}
+
+// TestVerifyFiles flips a byte anywhere in a table while the store is open. Verify sees it, wherever it is.
+func TestVerifyFiles(t *testing.T) {
+	t.Parallel()
+	for name, opts := range map[string][]userstore.Option{"plain": {edge}, "encrypted": {edge, userstore.WithEncryptionKey(make([]byte, 16))}} {
+		w := disk(t, opts...)
+		for i := range 50 {
+			must(w.Create(bg, big(fmt.Sprint("u", i))))(t)
+		}
+		w.reopen(t) // the log becomes a table
+		sound(t, w.Store)
+		tables := must(filepath.Glob(filepath.Join(w.dir, "*.sst")))(t)
+		require.NotEmpty(t, tables)
+		f := must(os.OpenFile(tables[0], os.O_RDWR, 0))(t)
+		size := must(f.Stat())(t).Size()
+		r := rand.New(rand.NewPCG(1, 2))
+		flip := func(at int64) {
+			var b [1]byte
+			must(f.ReadAt(b[:], at))(t)
+			b[0] ^= 1 << (at % 8)
+			must(f.WriteAt(b[:], at))(t)
+		}
+		for _, at := range []int64{0, r.Int64N(size), r.Int64N(size), size - 1 - r.Int64N(500), size - 20, size - 1} {
+			flip(at)
+			for _, look := range []func(context.Context) (userstore.VerifyReport, error){w.Verify, w.Repair} {
+				report := must(look(bg))(t)
+				require.Equal(t, []string{"file "}, kinds(report), "%s: byte %d of %d", name, at, size)
+				require.Contains(t, report.Problems[0].Detail, filepath.Base(tables[0]))
+			}
+			flip(at)
+			sound(t, w.Store)
+		}
+		require.NoError(t, f.Close())
+	}
+}
+
+// TestVerifyWhileCompacting demands that tables which come and go are not taken for damaged ones.
+func TestVerifyWhileCompacting(t *testing.T) {
+	t.Parallel()
+	w := disk(t, edge)
+	var busy sync.WaitGroup
+	var stop atomic.Bool
+	busy.Go(func() {
+		for i := 0; !stop.Load(); i++ {
+			if _, err := w.Upsert(bg, big(fmt.Sprint("u", i%100))); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	busy.Go(func() {
+		for !stop.Load() {
+			if err := w.Compact(bg); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 30 {
+		sound(t, w.Store)
+	}
+	stop.Store(true)
+	busy.Wait()
 }
 
 func kinds(r userstore.VerifyReport) (list []string) {
