@@ -16,3 +16,13 @@ func (s *Store) DB() *kv.DB { return s.db }
 
 // Run is the number of this run of the store.
 func (s *Store) Run() uint64 { return s.run }
+
+// Encode gives the record of a user, which may break any rule.
+func Encode(u User) []byte {
+	r := record{User: u}
+	b, err := r.encode()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -86,6 +86,7 @@ type inspection struct {
 	v      kv.View
 	report VerifyReport
 	counts map[string]int
+	aside  map[string]bool  // uids whose records are no good, though they may be readable
 	mend   func(mend) error // nil: the end of a step
 	seen   int
 }
@@ -99,7 +100,7 @@ func (s *Store) inspect(ctx context.Context, mend func(mend) error) (VerifyRepor
 		return VerifyReport{}, err
 	}
 	defer v.Release()
-	i := &inspection{Store: s, ctx: ctx, v: v, counts: map[string]int{}, mend: mend}
+	i := &inspection{Store: s, ctx: ctx, v: v, counts: map[string]int{}, aside: map[string]bool{}, mend: mend}
 	err = s.db.Step(func() error {
 		if damaged, err := i.files(); damaged || err != nil {
 			return err

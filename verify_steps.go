@@ -69,6 +69,7 @@ func (i *inspection) records() error {
 			err = normalize(&checked)
 		}
 		if err != nil || !validID(uid) {
+			i.aside[uid] = true
 			return i.problem("record", uid, "cannot be read, or breaks a rule", unless(key, value, func(c *change) {
 				c.Set(keys.Of(keys.Aside, uid), value)
 				c.Delete(key)
@@ -155,8 +156,11 @@ func (i *inspection) nobody(uid string) (bool, error) {
 	return !going, err
 }
 
-// user reads a record, nil if it is not there or not readable.
+// user reads a record, nil if it is not there or no good.
 func (i *inspection) user(uid string) (*record, error) {
+	if i.aside[uid] {
+		return nil, nil
+	}
 	r, err := i.record(i.v, uid)
 	if errors.Is(err, ErrCorrupt) {
 		return nil, nil

@@ -105,6 +105,8 @@ func TestVerifyAndRepair(t *testing.T) {
 		{"record under no uid", func(t *testing.T, w *world) {
 			put(keys.Of(keys.User, "No Uid"), value(t, w, keys.Of(keys.User, "ada")))(t, w)
 		}, "record", "No Uid", true},
+		{"record that breaks a rule", put(keys.Of(keys.User, "cleo"), userstore.Encode(userstore.User{UID: "cleo", Name: " ", Role: "default", CreatedAt: at, Version: 1})), "record", "cleo", true},
+		{"record that is sound, under no uid", put(keys.Of(keys.User, "No Uid"), userstore.Encode(userstore.User{UID: "No Uid", Name: "N", Role: "default", CreatedAt: at, Version: 1})), "record", "No Uid", true},
 		{"half deleted and not listed", put(keys.Of(keys.User, "half"), []byte{0}), "record", "half", true},
 		{"listed as half deleted", put(keys.Of(keys.Clearing, "ada"), one), "key", "ada", false},
 		{"key of no kind", put([]byte("?what"), one), "key", "", false},
@@ -201,7 +203,7 @@ func TestVerifyWhileCompacting(t *testing.T) {
 			}
 		}
 	})
-	for range 30 {
+	for range 15 {
 		sound(t, w.Store)
 	}
 	stop.Store(true)
