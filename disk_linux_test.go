@@ -2,6 +2,7 @@ package userstore_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -150,6 +151,30 @@ func TestFullDisk(t *testing.T) {
 	s := same()
 	must(s.Create(bg, big("late")))(t)
 	require.NoError(t, s.Close())
+}
+
+// TestRestoreOnFullDisk demands that a backup for which there is no room leaves nothing, neither where there is none at all
+// nor where it runs out halfway.
+func TestRestoreOnFullDisk(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	for i := range 1200 {
+		must(w.Create(bg, big(fmt.Sprint("u", i))))(t)
+	}
+	b := backup(t, w.Store)
+	for name, mib := range map[string]int{".": 4, "new": 12} {
+		disk, ok := mount(t, mib)
+		if !ok {
+			return
+		}
+		cmd := child(t, "restore", filepath.Join(disk, name))
+		var complaint strings.Builder
+		cmd.Stdin, cmd.Stderr = bytes.NewReader(b), &complaint
+		require.Error(t, cmd.Run())
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "a signal would be Badger's doing: %s", &complaint)
+		require.Contains(t, complaint.String(), syscall.ENOSPC.Error())
+		require.Empty(t, must(os.ReadDir(disk))(t))
+	}
 }
 
 // filledChild waits while somebody else fills the disk to the last byte.
