@@ -158,11 +158,11 @@ func TestFullDisk(t *testing.T) {
 func TestRestoreOnFullDisk(t *testing.T) {
 	t.Parallel()
 	w := memory(t)
-	for i := range 1200 {
+	for i := range 500 {
 		must(w.Create(bg, big(fmt.Sprint("u", i))))(t)
 	}
 	b := backup(t, w.Store)
-	for name, mib := range map[string]int{".": 4, "new": 12} {
+	for name, mib := range map[string]int{".": 4, "new": 10} {
 		disk, ok := mount(t, mib)
 		if !ok {
 			return
