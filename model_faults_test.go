@@ -49,7 +49,7 @@ func TestModelUnderFaults(t *testing.T) {
 			w.dir = "" // not to be opened anew halfway
 			d := &driver{t: t, gen: newGen(seed), world: w, faults: f}
 			d.model = newModel(d.clock.Now)
-			d.run(1000, seed)
+			d.run(700, seed)
 			t.Log(f.tally)
 			for _, way := range []string{"conflict", "too large", "it did)", "it did not)", "input/output", "space"} {
 				require.Contains(t, fmt.Sprint(slices.Collect(maps.Keys(f.tally))), way)
