@@ -217,6 +217,12 @@ func TestReadsUnderFaults(t *testing.T) {
 	answers := map[string]func() any{
 		"all": func() any { return users(collect(w.All(bg, everybody))) },
 		"tag": func() any { return users(collect(w.All(bg, userstore.Query{Tags: []string{"t"}}))) },
+		"without": func() any { // rows that only their records decide on
+			return users(collect(w.All(bg, userstore.Query{Sort: userstore.SortCreated, NoTags: []string{"t"}})))
+		},
+		"behind": func() any {
+			return answer(w.Skip(bg, userstore.Query{Sort: userstore.SortUID, NoTags: []string{"t"}}, 2))
+		},
 		"get": func() any { return answer(w.Get(bg, "u7")) },
 		"count": func() any {
 			return answer(w.Count(bg, userstore.Query{Tags: []string{"t"}, Search: "u"}))

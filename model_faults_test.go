@@ -43,7 +43,7 @@ func TestModelUnderFaults(t *testing.T) {
 			if seed == 0 {
 				seed = rand.Uint64()
 			}
-			shares := map[kvtest.Call]float64{kvtest.Apply: 0.3, kvtest.Value: 0.002, kvtest.Compact: 0.3}
+			shares := map[kvtest.Call]float64{kvtest.Apply: 0.3, kvtest.Get: 0.01, kvtest.Value: 0.002, kvtest.Compact: 0.3}
 			f := &faults{random: kvtest.RandomShares(seed, shares), tally: map[string]int{}}
 			w, engine := faulty(t, c.cfg, c.cache, f.fail)
 			w.dir = "" // not to be opened anew halfway

@@ -61,7 +61,7 @@ func (s *Store) stream(v kv.View, w *walk) (rows roster.Stream, err error) {
 	return s.asked(v, w, rows), nil
 }
 
-// asked keeps the rows whose records match. A record that cannot be read is let through, for the reader to find. The
+// asked keeps the rows whose records match. A record that cannot be read is let through, and the walk keeps why. The
 // index by creation knows who is active, so without further wishes no record is read.
 func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
 	if w.Sort == SortCreated && !w.choosy() {
@@ -79,7 +79,9 @@ func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
 		if err == nil && r == nil && w.Sort == SortUID {
 			return false // a deleted user's place holder
 		}
-		w.last = r
+		if w.last = r; err != nil && w.unread == nil {
+			w.unread = err
+		}
 		return err != nil || r == nil || w.match(r, w.Status)
 	})
 }

@@ -172,6 +172,9 @@ func (s *Store) skip(ctx context.Context, v kv.View, w *walk, n int) (string, er
 		}
 		w.after = append(w.after[:0], rows.At()...)
 	}
+	if w.unread != nil {
+		return "", w.unread
+	}
 	if w.after == nil {
 		return "", nil
 	}
@@ -198,6 +201,9 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 		}
 		page.Users = append(page.Users, copies.clone(&r.User))
 		w.after = append(w.after[:0], rows.At()...)
+	}
+	if w.unread != nil {
+		return Page{}, w.unread
 	}
 	if rows.Valid() {
 		page.Next = w.cursor()

@@ -30,11 +30,12 @@ type walk struct {
 	among   []string        // their uids
 	hidden  map[string]bool // uids that are left out
 
-	given Query  // as it was asked, which is what a cursor belongs to, and
-	who   string // by or about whom
-	after []byte // the place in the order after which to go on; nil: from the start
-	last  *record
-	by    string // what drives the walk, for those who want to know
+	given  Query  // as it was asked, which is what a cursor belongs to, and
+	who    string // by or about whom
+	after  []byte // the place in the order after which to go on; nil: from the start
+	last   *record
+	unread error  // what came of reading a record that may or may not belong to the walk
+	by     string // what drives the walk, for those who want to know
 }
 
 // newWalk checks a query (facts 3.2 and 13.2 have what CometChat's lists can be asked). who tells apart the same query asked by or about different users.
