@@ -59,7 +59,8 @@ func (db *DB) Close() error {
 }
 
 // Read calls fn with the newest state, inside the gate.
-func (db *DB) Read(fn func(View) error) error {
+func (db *DB) Read(fn func(View) error) (err error) {
+	defer caught(&err)
 	if err := db.enter(); err != nil {
 		return err
 	}
@@ -79,7 +80,8 @@ func (db *DB) Pin() (View, error) {
 }
 
 // Step calls fn inside the gate; use a pinned View only in there.
-func (db *DB) Step(fn func() error) error {
+func (db *DB) Step(fn func() error) (err error) {
+	defer caught(&err)
 	if err := db.enter(); err != nil {
 		return err
 	}
@@ -185,6 +187,7 @@ var errFull = errors.New("batch is full")
 
 // run has the turn and gives it back.
 func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
+	defer caught(&err)
 	defer func() { db.turn <- struct{}{} }() // also when fn panics or ends its goroutine
 	b = db.open
 	if b == nil {
