@@ -58,7 +58,7 @@ type Profile uint8
 
 const (
 	ProfileServer Profile = iota // tens of MB of memory, the fastest
-	ProfileEdge                  // as little memory as Badger runs well in
+	ProfileEdge                  // as little memory as Badger runs well in; reads of what is not cached cost more
 )
 
 // WithSync says whether a change is on disk before it is acknowledged, so that it outlives a loss of power. The default

@@ -36,6 +36,7 @@ type badgerView struct {
 
 // txn is opened when something is read: what is asked for is often in the store's cache.
 func (v *badgerView) txn() *badger.Txn {
+	v.engine.home.sawRead(v.engine.db)
 	if v.opened == nil {
 		v.opened = v.engine.db.NewTransactionAt(v.state.version, false)
 	}

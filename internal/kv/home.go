@@ -27,6 +27,8 @@ type home struct {
 	written   int64     // bytes since the reserve was reckoned
 	checked   time.Time // when it was last seen that there is room
 	unchecked int64     // bytes since then
+
+	resident resident
 }
 
 // OpenBadger opens or creates the files in cfg.Dir.

@@ -38,6 +38,7 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 		return err
 	}
 	h.tidy(false)
+	h.trim(db)
 	h.checked, h.unchecked = time.Now(), 0
 	return nil
 }
