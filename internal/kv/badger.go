@@ -35,6 +35,11 @@ const (
 	memtableSmall  = 2 << 20
 	memtableMemory = 1 << 20
 	encryptedCache = 16 << 20
+
+	// Badger keeps the buffers of eight tables that it has built, and the deepest level's are several times these sizes:
+	// smaller ones take more files, one each, but load in half the memory and as fast.
+	tableDisk  = 1 << 20
+	tableSmall = 512 << 10
 )
 
 func (c Config) memtable() int64 {
@@ -63,6 +68,7 @@ func (c Config) badger() badger.Options {
 		WithBlockCacheSize(0).
 		WithMemTableSize(c.memtable()).
 		WithNumMemtables(3).
+		WithBaseTableSize(tableDisk).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
 		WithNumCompactors(2).
@@ -75,7 +81,7 @@ func (c Config) badger() badger.Options {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}
 	if c.Small || c.Dir == "" {
-		o = o.WithNumMemtables(2)
+		o = o.WithNumMemtables(2).WithBaseTableSize(tableSmall)
 	}
 	return o
 }
