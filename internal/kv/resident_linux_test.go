@@ -48,7 +48,7 @@ func putFamily(t testing.TB, e Engine, family int) {
 		var writes []Write
 		for ; len(writes) < 50; i++ {
 			key := manyKey(family, i)
-			writes = append(writes, Write{key, manyValue(key)})
+			writes = append(writes, Write{Key: key, Value: manyValue(key)})
 		}
 		_, err := e.Apply(writes)
 		require.NoError(t, err)
