@@ -306,6 +306,14 @@ func (c *change) remove(old *record) (rest bool, err error) {
 	if err := c.index(old, nil); err != nil {
 		return false, err
 	}
+	guard, err := c.Get(keys.Of(keys.Guard, old.UID))
+	if guard == nil && err == nil { // there never was a relation or a token
+		c.Delete(keys.Of(keys.User, old.UID))
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
 	return c.purge(old.UID)
 }
 
@@ -342,7 +350,8 @@ func (c *change) purge(uid string) (rest bool, err error) {
 var mirror = map[byte]byte{keys.Friend: keys.Friend, keys.Block: keys.BlockRev, keys.BlockRev: keys.Block}
 
 // guard is read and written by each change of a user's relations, so that an engine which tells conflicts from written
-// keys sees such a change and a deletion of the user collide. It gives how many such changes there have been.
+// keys sees such a change and a deletion of the user collide. It gives how many such changes there have been. Who has no
+// guard has nothing of the kind.
 func (c *change) guard(uid string) (int, error) {
 	key := keys.Of(keys.Guard, uid)
 	n, err := c.counter(key)

@@ -217,6 +217,11 @@ func (i *inspection) relations() error {
 				return err
 			}
 			mirrored, err := i.has(back)
+			if err != nil {
+				return err
+			}
+			guard := keys.Of(keys.Guard, string(from))
+			guarded, err := i.has(guard)
 			switch {
 			case err != nil:
 				return err
@@ -224,6 +229,8 @@ func (i *inspection) relations() error {
 				return i.problem("relation", string(from), kindName[kind]+" of nobody, or not readable", remove(key, value))
 			case !mirrored:
 				return i.problem("relation", string(from), kindName[kind]+" is one-sided", unless(key, value, func(c *change) { c.Set(back, value) }))
+			case !guarded:
+				return i.problem("relation", string(from), kindName[kind]+" would outlive the user", unless(key, value, func(c *change) { c.Set(guard, present) }))
 			}
 			return nil
 		})
@@ -248,8 +255,11 @@ func (i *inspection) tokens() error {
 				if !nobody && err == nil && len(rest) == 8 && strings.HasPrefix(t.Token, uid+"_") {
 					return i.guard(uid, binary.BigEndian.Uint64(rest))
 				}
-			} else if _, err := number(value); err == nil && !nobody {
-				return nil
+			} else if !nobody {
+				if _, err := number(value); err == nil {
+					return nil
+				}
+				return i.problem("token", uid, "not readable", unless(key, value, func(c *change) { c.Set(key, present) }))
 			}
 			return i.problem("token", uid, "of nobody, or not readable", remove(key, value))
 		})

@@ -82,6 +82,7 @@ func TestVerifyAndRepair(t *testing.T) {
 		{"friendship one-sided", remove(keys.Pair(keys.Friend, "bob", "ada")), "relation", "ada", false},
 		{"block lost on the other side", remove(keys.Pair(keys.BlockRev, "bob", "ada")), "relation", "ada", false},
 		{"block lost on its own side", remove(keys.Pair(keys.Block, "ada", "bob")), "relation", "bob", false},
+		{"relations of a user without a guard", remove(keys.Of(keys.Guard, "ada")), "relation", "ada", true},
 		{"relation that is none", put([]byte("fada"), one), "relation", "ada", false},
 		{"relation without its time", put(keys.Pair(keys.Block, "ada", "cleo"), one), "relation", "ada", false},
 		{"token of nobody", put(keys.TokenOf("nobody", 1), append(keys.AppendTime(nil, at), "nobody_x"...)), "token", "nobody", false},
