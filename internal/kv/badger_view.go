@@ -75,13 +75,18 @@ func readError(err error) error {
 }
 
 func (v *badgerView) Iterate(prefix []byte, reverse bool) Iterator {
-	return &badgerIterator{prefix: prefix, reverse: reverse, it: v.txn().NewIterator(badger.IteratorOptions{
+	return &badgerIterator{engine: v.engine, prefix: prefix, reverse: reverse, it: v.txn().NewIterator(badger.IteratorOptions{
 		Prefix:  prefix,
 		Reverse: reverse,
 	})}
 }
 
+// readsSeen is how many steps of an iterator count as a read, and how many reads go by between two looks at the memory.
+const readsSeen = 32
+
 type badgerIterator struct {
+	engine  *badgerEngine
+	steps   int
 	it      *badger.Iterator
 	prefix  []byte
 	reverse bool
@@ -106,7 +111,13 @@ func (i *badgerIterator) Seek(key []byte) {
 	i.it.Seek(key)
 }
 
-func (i *badgerIterator) Next()       { i.it.Next() }
+func (i *badgerIterator) Next() {
+	i.it.Next()
+	if i.steps++; i.steps%readsSeen == 0 {
+		i.engine.home.sawRead(i.engine.db)
+	}
+}
+
 func (i *badgerIterator) Valid() bool { return i.it.Valid() && i.Key()[0] >= first[0] }
 func (i *badgerIterator) Key() []byte { return i.it.Item().Key() }
 func (i *badgerIterator) Close()      { i.it.Close() }

@@ -28,7 +28,8 @@ type home struct {
 	checked   time.Time // when it was last seen that there is room
 	unchecked int64     // bytes since then
 
-	resident resident
+	resident  resident
+	untrimmed int64 // bytes written since it was last looked at
 }
 
 // OpenBadger opens or creates the files in cfg.Dir.

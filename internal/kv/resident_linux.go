@@ -23,10 +23,9 @@ type resident struct {
 const (
 	keepSmall = 16 << 20 // when so much of files has come into memory, tables are given back
 	keepDisk  = 32 << 20
-	readsSeen = 32 // every so many reads are looked at
 )
 
-// sawRead is called for every read; only the edge minds them.
+// sawRead is called for every read and every so many steps of an iterator; only the edge minds them.
 func (h *home) sawRead(db *badger.DB) {
 	if h != nil && h.Small && h.resident.reads.Add(1)%readsSeen == 0 {
 		h.trim(db)

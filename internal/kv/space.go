@@ -20,6 +20,10 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 		size += int64(len(writes[i].Key) + len(writes[i].Value))
 	}
 	h.written += size
+	if h.untrimmed += size; h.untrimmed > trimBytes {
+		h.untrimmed = 0
+		h.trim(db)
+	}
 	if h.unchecked += size; h.unchecked < checkBytes && time.Since(h.checked) < checkTime {
 		return nil
 	}
@@ -38,7 +42,6 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 		return err
 	}
 	h.tidy(false)
-	h.trim(db)
 	h.checked, h.unchecked = time.Now(), 0
 	return nil
 }
@@ -48,6 +51,10 @@ const (
 	checkBytes = 256 << 10
 	checkTime  = 2 * time.Millisecond
 )
+
+// trimBytes is what is written between two looks at the memory: little for a bulk load, but so much for a server that
+// what is read there beside the writing does not have to come in again and again.
+const trimBytes = 1 << 20
 
 // reckon gives how much has to be free, so that what is written already can be put away: the logs that are mapped, the
 // tables made of them, and the largest compactions, which write their outcome before they delete what they read.
