@@ -108,6 +108,7 @@ func (s *shard[V]) evict() {
 		}
 		if e := s.ring[s.hand]; !e.used.Swap(false) {
 			s.remove(e)
+			s.hand++ // past what takes its place: that may have just come
 			return
 		}
 	}

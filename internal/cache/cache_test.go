@@ -158,6 +158,28 @@ func TestUsedStays(t *testing.T) {
 	require.Greater(t, kept, 150)
 }
 
+// TestNewStays demands that what is read for the first time is still there when it is read for the second, if it all has
+// room, whatever else was read once before.
+func TestNewStays(t *testing.T) {
+	c := New[int](1 << 20)
+	for i := range 50000 {
+		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
+	}
+	hits := 0
+	for range 2 {
+		hits = 0
+		for i := range 1500 { // a third of the room
+			key := fmt.Sprint("new", i)
+			if _, ok := c.Get(key, 1); ok {
+				hits++
+			} else {
+				c.Put(key, i, 100, 1, 1)
+			}
+		}
+	}
+	require.Greater(t, hits, 1400)
+}
+
 // history is a store of numbers with all of its versions: what the cache is held against.
 type history struct {
 	mu      sync.RWMutex
