@@ -22,7 +22,7 @@ type resident struct {
 
 const (
 	keepSmall = 16 << 20 // when so much of files has come into memory, tables are given back
-	keepDisk  = 64 << 20
+	keepDisk  = 32 << 20
 )
 
 // sawRead is called for every read and every so many steps of an iterator; only the edge minds them.

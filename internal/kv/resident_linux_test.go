@@ -99,7 +99,16 @@ func TestTablesAreGivenBack(t *testing.T) {
 	most := readAll(t, e, dir, families)
 	t.Log("of", all>>20, "MiB", most>>20, "in memory at most")
 	require.Less(t, most, all*2/3)
+	v := e.View()
+	walk := v.Iterate(nil, false)
+	for walk.Seek(nil); walk.Valid(); walk.Next() {
+		_, err := walk.Value()
+		require.NoError(t, err)
+	}
+	walk.Close()
+	v.Release()
 	before := tablesInMemory(t, dir)
+	require.Less(t, before, all*2/3)
 	giveBack(e.(*badgerEngine).db, e.(*badgerEngine).home.lock)
 	require.LessOrEqual(t, tablesInMemory(t, dir), before)
 	require.Less(t, tablesInMemory(t, dir), all/8)
