@@ -188,10 +188,8 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 		return Page{}, err
 	}
 	defer rows.Close()
-	page := Page{Users: make([]User, 0, min(w.Limit, 128))}
-	w.start(rows)
-	var copies cloner
-	for ; rows.Valid() && len(page.Users) < w.Limit; rows.Next() {
+	found := make([]*record, 0, min(w.Limit, 128))
+	for w.start(rows); rows.Valid() && len(found) < w.Limit; rows.Next() {
 		if err := ctx.Err(); err != nil {
 			return Page{}, err
 		}
@@ -199,14 +197,20 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 		if err != nil {
 			return Page{}, err
 		}
-		page.Users = append(page.Users, copies.clone(&r.User))
+		found = append(found, r)
 		w.after = append(w.after[:0], rows.At()...)
 	}
 	if w.unread != nil {
 		return Page{}, w.unread
 	}
+	var page Page
 	if rows.Valid() {
 		page.Next = w.cursor()
+	}
+	page.Users = make([]User, len(found))
+	var copies cloner
+	for i, r := range found {
+		page.Users[i] = copies.clone(&r.User)
 	}
 	return page, nil
 }

@@ -166,6 +166,9 @@ func listFiles(dir string) ([]markedFile, error) {
 			continue
 		}
 		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) { // Badger has just deleted it
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("userstore: open: %w", err)
 		}
