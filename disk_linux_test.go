@@ -197,6 +197,9 @@ func filledChild(args []string) error {
 	if err := expect(fails(s.Create(bg, big("late"))), syscall.ENOSPC); err != nil {
 		return err
 	}
+	if err := expect(s.Compact(bg), syscall.ENOSPC); err != nil {
+		return err
+	}
 	if n, err := s.Count(bg, everybody); n != 300 || err != nil {
 		return fmt.Errorf("reads: %d users, %w", n, err)
 	}

@@ -233,19 +233,24 @@ func (s *Store) shares(v kv.View, state keys.State, tag string, roles []string) 
 	if ok {
 		return wanted(list, roles), nil
 	}
+	add := func(role string, value []byte) error {
+		n, err := number(value)
+		if n > 0 {
+			list = append(list, share{role, n})
+		}
+		return err
+	}
 	if len(roles) == 0 || s.counts != nil {
 		it := v.Iterate(prefix, false)
 		defer it.Close()
 		for it.Seek(nil); it.Valid() && (len(roles) == 0 || len(list) < manyRoles); it.Next() {
 			value, err := it.Value()
+			if err == nil {
+				err = add(string(it.Key()[len(prefix):]), value)
+			}
 			if err != nil {
 				return nil, err
 			}
-			n, err := number(value)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, share{string(it.Key()[len(prefix):]), n})
 		}
 		if !it.Valid() {
 			s.counts.Put(string(prefix), list, 64*len(list), v.Version(), v.Version())
@@ -255,17 +260,12 @@ func (s *Store) shares(v kv.View, state keys.State, tag string, roles []string) 
 	}
 	for _, role := range roles {
 		value, _, err := v.Get(keys.CounterOf(state, tag, role))
+		if err == nil && value != nil {
+			err = add(role, value)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if value == nil {
-			continue
-		}
-		n, err := number(value)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, share{role, n})
 	}
 	return list, nil
 }

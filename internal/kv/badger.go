@@ -213,6 +213,9 @@ func (e *badgerEngine) Compact() error {
 	if e.cfg.ReadOnly {
 		return ErrReadOnly
 	}
+	if err := e.home.canCompact(e.db); err != nil {
+		return err
+	}
 	return e.db.Flatten(2)
 }
 

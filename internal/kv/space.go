@@ -29,11 +29,7 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	}
 	if h.written > h.memtable()/4 {
 		h.written = 0
-		var levels []int64
-		for _, l := range db.Levels() {
-			levels = append(levels, l.Size)
-		}
-		h.reserve = h.reckon(levels)
+		h.reserve = h.reckon(levelSizes(db))
 	}
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
@@ -44,6 +40,21 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	h.tidy(false)
 	h.checked, h.unchecked = time.Now(), 0
 	return nil
+}
+
+func levelSizes(db *badger.DB) (sizes []int64) {
+	for _, l := range db.Levels() {
+		sizes = append(sizes, l.Size)
+	}
+	return sizes
+}
+
+// canCompact refuses to compact everything while there is no room for it.
+func (h *home) canCompact(db *badger.DB) error {
+	if h == nil {
+		return nil
+	}
+	return h.checkSpace(h.reckon(levelSizes(db)))
 }
 
 // Looking each time would be felt. In so little time, and with so few bytes, the reserve is not used up.
