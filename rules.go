@@ -197,26 +197,22 @@ func checkEdit(old, edited *User, by editor) (changed bool, err error) {
 	if edited.Role = foldUID(edited.Role); edited.Role == "" {
 		edited.Role = defaultRole
 	}
-	var checks [32]*fieldRule // of what has changed
-	n := 0
 	for i := range fieldRules {
-		r := &fieldRules[i]
-		switch {
-		case !r.changed(old, edited):
-		case r.edit&by == 0:
+		if r := &fieldRules[i]; r.edit&by == 0 && r.changed(old, edited) {
 			return false, invalid(r.field, ruleNotEditable)
-		default:
-			checks[n] = r
-			n++
 		}
 	}
-	for _, r := range checks[:n] {
+	for i := range fieldRules {
+		r := &fieldRules[i]
+		if !r.changed(old, edited) {
+			continue
+		}
 		if r.check != nil {
 			if err := r.check(edited); err != nil {
 				return false, err
 			}
 		}
-		changed = changed || r.changed(old, edited)
+		changed = changed || r.changed(old, edited) // in its stored form
 	}
 	return changed, nil
 }
