@@ -55,6 +55,13 @@ func (c Config) memtable() int64 {
 // maxValue is the size from which on Badger would keep a value apart.
 func (c Config) maxValue() int64 { return min(1<<20, c.memtable()/8) }
 
+func (c Config) tableSize() int64 {
+	if c.Small || c.Dir == "" {
+		return tableSmall
+	}
+	return tableDisk
+}
+
 func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
 		WithInMemory(c.Dir == "").
@@ -68,7 +75,7 @@ func (c Config) badger() badger.Options {
 		WithBlockCacheSize(0).
 		WithMemTableSize(c.memtable()).
 		WithNumMemtables(3).
-		WithBaseTableSize(tableDisk).
+		WithBaseTableSize(c.tableSize()).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
 		WithNumCompactors(2).
@@ -81,7 +88,7 @@ func (c Config) badger() badger.Options {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}
 	if c.Small || c.Dir == "" {
-		o = o.WithNumMemtables(2).WithBaseTableSize(tableSmall)
+		o = o.WithNumMemtables(2)
 	}
 	return o
 }
@@ -97,7 +104,9 @@ type badgerEngine struct {
 	mu     sync.Mutex
 	old    []*state // states before the current one that may still be read, oldest first
 	closed bool
-	broken error // an Apply that ended unknown; nothing is written after it
+	broken error // an Apply that ended unknown, or a Fill halfway; nothing is written after it
+
+	exclusive sync.Mutex // held by what Badger does not do beside anything else of the kind: Fill and Compact
 
 	home *home // nil in memory
 }
@@ -113,7 +122,7 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		return 0, ErrReadOnly
 	}
 	if e.broken != nil {
-		return 0, fmt.Errorf("userstore: writing has stopped until the store is opened anew: %w", e.broken)
+		return 0, e.stopped()
 	}
 	if err := e.home.prepareWrite(e.db, writes); err != nil {
 		return 0, err
@@ -129,7 +138,7 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		lasting = lasting || w.Value != nil
 	}
 	if !lasting { // or compaction could drop all that shows this version was there
-		if err := e.set(txn, Write{Key: stampKey, Value: []byte{1}}); err != nil {
+		if err := e.set(txn, stamp); err != nil {
 			return 0, err
 		}
 	}
@@ -140,13 +149,17 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		e.broken = fmt.Errorf("%w: %w", ErrUncertain, err)
 		return 0, e.broken
 	}
-	e.publish(before)
+	e.succeed(&state{version: before.version + 1})
 	e.home.note(before.version + 1)
 	return before.version + 1, nil
 }
 
-// stampKey is the engine's own, and hidden from views.
-var stampKey = []byte{0}
+func (e *badgerEngine) stopped() error {
+	return fmt.Errorf("userstore: writing has stopped until the store is opened anew: %w", e.broken)
+}
+
+// stamp is the engine's own, and hidden from views.
+var stamp = Write{Key: []byte{0}, Value: []byte{1}}
 
 func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
 	switch {
@@ -163,10 +176,10 @@ func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
 	return nil
 }
 
-func (e *badgerEngine) publish(before *state) {
-	next := &state{version: before.version + 1}
+// succeed puts a state in the place of the current one.
+func (e *badgerEngine) succeed(next *state) {
 	next.refs.Store(1)
-	e.current.Store(next)
+	before := e.current.Swap(next)
 	e.mu.Lock()
 	e.old = append(e.old, before)
 	e.mu.Unlock()
@@ -216,6 +229,8 @@ func (e *badgerEngine) Compact() error {
 	if err := e.home.canCompact(e.db); err != nil {
 		return err
 	}
+	e.exclusive.Lock()
+	defer e.exclusive.Unlock()
 	return e.db.Flatten(2)
 }
 

@@ -12,6 +12,7 @@ import (
 type state struct {
 	version uint64
 	refs    atomic.Int64
+	fixed   []Write // all that is there, in order, while Badger is being filled; else nil
 }
 
 // hold takes a hold on the newest state.
@@ -26,7 +27,13 @@ func (e *badgerEngine) hold() *state {
 	}
 }
 
-func (e *badgerEngine) View() View { return &badgerView{engine: e, state: e.hold()} }
+func (e *badgerEngine) View() View {
+	s := e.hold()
+	if s.fixed != nil {
+		return &fixedView{engine: e, state: s}
+	}
+	return &badgerView{engine: e, state: s}
+}
 
 type badgerView struct {
 	engine *badgerEngine
@@ -94,7 +101,7 @@ type badgerIterator struct {
 }
 
 var (
-	first   = []byte{1} // see stampKey
+	first   = []byte{1} // see stamp
 	highest = bytes.Repeat([]byte{0xff}, MaxKey)
 )
 

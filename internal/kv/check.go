@@ -101,7 +101,7 @@ func (k *checking) run() error {
 	if err := k.readKeys(); err != nil {
 		return err
 	}
-	if len(k.files) == 0 && k.mark.Open && k.mark.last == 0 { // crashed before there was anything
+	if len(k.files) == len(keep(k.files, registryName)) && k.mark.Open && k.mark.last == 0 { // crashed before there was anything
 		return nil
 	}
 	if err := k.tables(); err != nil {

@@ -23,6 +23,7 @@ type DB struct {
 	turn   chan struct{}     // holds one token: who has it runs its change, or looks at the fields below
 	open   *batch            // takes changes; nil if there is none
 	flying *batch            // is being committed; nil if none is
+	load   *Load             // is under way, and neither open nor flying is there; nil if none is
 	hot    map[string][]byte // newest values of some keys of the hot kinds; nil for one that is not there
 	kinds  string
 
@@ -53,6 +54,9 @@ func New(engine Engine, hot string, around func(writes []Write) (after func(vers
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.gate.close()
+		if db.load != nil {
+			db.load.drop()
+		}
 		db.closed = db.engine.Close()
 	})
 	return db.closed
@@ -100,6 +104,7 @@ type batch struct {
 	overlay
 	view    View
 	base    *overlay      // what the batch being committed writes: newer than view
+	load    *Load         // that the batch is for, or nil
 	changes atomic.Int32  // how many have joined
 	sealed  bool          // takes no more changes
 	lead    chan struct{} // a token for the member that is to commit it
@@ -189,6 +194,9 @@ var errFull = errors.New("batch is full")
 func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 	defer caught(&err)
 	defer func() { db.turn <- struct{}{} }() // also when fn panics or ends its goroutine
+	if db.load != nil {
+		db.load.end()
+	}
 	b = db.open
 	if b == nil {
 		b = &batch{view: db.engine.View(), lead: make(chan struct{}, 1), done: make(chan struct{})}
@@ -274,41 +282,51 @@ func (db *DB) commit(b *batch) {
 	db.turn <- struct{}{}
 
 	if len(b.writes) > 0 {
-		after := db.around(b.writes)
-		var version uint64
-		version, b.err = db.engine.Apply(b.writes)
-		if errors.Is(b.err, ErrUncertain) { // the newest state may have it
-			v := db.engine.View()
-			version = v.Version()
-			v.Release()
-		}
-		after(version, b.err == nil)
+		b.err = db.apply(b.writes, func() (uint64, error) { return db.engine.Apply(b.writes) })
 	}
 
 	<-db.turn
 	db.flying = nil
 	next := db.open
-	if b.err == nil {
-		for i := range b.writes {
-			if w := &b.writes[i]; db.isHot(w.Key) {
-				db.keepHot(w.Key, w.Value)
-			}
-		}
-	} else {
-		clear(db.hot)
-		if next != nil { // it was built on what did not come to be
-			db.open = nil
-			next.view.Release()
-			next.err = errAgain
-			close(next.done)
-			next = nil
-		}
+	db.remember(b.writes, b.err)
+	if b.err != nil && next != nil { // it was built on what did not come to be
+		db.open = nil
+		next.view.Release()
+		next.err = errAgain
+		close(next.done)
+		next = nil
 	}
 	b.view.Release()
 	close(b.done)
 	db.turn <- struct{}{}
 	if next != nil {
 		next.lead <- struct{}{}
+	}
+}
+
+// apply lets the engine make writes, and those who watch know.
+func (db *DB) apply(writes []Write, apply func() (version uint64, err error)) error {
+	after := db.around(writes)
+	version, err := apply()
+	if errors.Is(err, ErrUncertain) { // the newest state may have it
+		v := db.engine.View()
+		version = v.Version()
+		v.Release()
+	}
+	after(version, err == nil)
+	return err
+}
+
+// remember keeps at hand what was written to hot keys.
+func (db *DB) remember(writes []Write, failed error) {
+	if failed != nil {
+		clear(db.hot)
+		return
+	}
+	for i := range writes {
+		if w := &writes[i]; db.isHot(w.Key) {
+			db.keepHot(w.Key, w.Value)
+		}
 	}
 }
 

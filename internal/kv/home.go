@@ -21,6 +21,8 @@ type home struct {
 	mark *mark
 	last *os.File // the mark, for what is rewritten in place; nil if that is not done
 
+	before *keepsake // that Open has to go back to, or nil
+
 	changed time.Time // the directory, when its files were last looked at
 
 	reserve   uint64    // bytes that have to be free
@@ -48,11 +50,18 @@ func OpenBadger(cfg Config) (Engine, error) {
 	if err != nil {
 		return nil, errors.Join(openError(cfg, err), h.unlock())
 	}
+	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h}
 	version := db.MaxVersion()
-	if err := h.settle(version); err != nil {
+	if h != nil && h.before != nil {
+		version = h.before.version
+		err = e.goBack(h.before)
+	}
+	if err == nil {
+		err = h.settle(version)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close(), h.unlock())
 	}
-	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h}
 	s := &state{version: version}
 	s.refs.Store(1)
 	e.current.Store(s)
@@ -89,6 +98,18 @@ func (h *home) take() (err error) {
 	if err := h.checkFiles(len(files) + badgersFiles); err != nil { // where Badger has none left it ends the process
 		return err
 	}
+	if h.before, err = readKeepsake(h.Dir); err != nil {
+		return h.damage(err)
+	}
+	switch {
+	case h.before == nil:
+	case h.ReadOnly:
+		return fmt.Errorf("%w: a load into %s was broken off; open it once for writing to recover", ErrReadOnly, h.Dir)
+	default:
+		if err := h.clearAway(); err != nil {
+			return err
+		}
+	}
 	var levels []int64
 	if h.mark, levels, err = h.check(); err != nil || h.ReadOnly {
 		return err
@@ -109,12 +130,12 @@ func (h *home) take() (err error) {
 }
 
 // removeIdle removes files that hold nothing, and that Badger could fail on: logs that were being created or deleted when
-// a crash came, and the value log, in which this engine puts nothing and which Badger makes anew.
+// a crash came, the value log, in which this engine puts nothing and which Badger makes anew, and what was to be sorted.
 func removeIdle(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		name := e.Name()
-		idle := strings.HasSuffix(name, valuesSuffix) || name == discardName
+		idle := strings.HasSuffix(name, valuesSuffix) || name == discardName || strings.HasPrefix(name, scratchPrefix)
 		if strings.HasSuffix(name, logSuffix) && err == nil {
 			var info os.FileInfo
 			if info, err = e.Info(); err == nil {
@@ -159,6 +180,20 @@ func (h *home) settle(version uint64) (err error) {
 	if h.Sync {
 		h.last, err = openMark(h.Dir)
 	}
+	return err
+}
+
+// remark marks a change as acknowledged that is on disk whatever Sync says.
+func (h *home) remark(version uint64) (err error) {
+	h.mark.last = version
+	if err := h.mark.write(h.Dir); err != nil || h.last == nil {
+		return err
+	}
+	if err := h.last.Close(); err != nil { // it was that of the mark before
+		h.last = nil
+		return fmt.Errorf("userstore: %w", err)
+	}
+	h.last, err = openMark(h.Dir)
 	return err
 }
 
@@ -269,10 +304,27 @@ func openError(cfg Config, err error) error {
 	case errors.Is(err, badger.ErrInvalidEncryptionKey):
 		return ErrKey
 	}
-	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.ENOMEM, syscall.EIO} {
-		if errors.Is(err, number) || strings.Contains(text, number.Error()) { // not all of them are wrapped
-			return fmt.Errorf("userstore: open %s: %w", cfg.Dir, number)
-		}
+	if number := numberOf(err); number != 0 {
+		return fmt.Errorf("userstore: open %s: %w", cfg.Dir, number)
 	}
 	return fmt.Errorf("%w: Badger cannot open the files in %s", ErrCorrupt, cfg.Dir)
+}
+
+// diskError says what Badger's failure to write comes to.
+func diskError(doing string, err error) error {
+	if number := numberOf(err); number != 0 {
+		return fmt.Errorf("userstore: %s: %w", doing, number)
+	}
+	return fmt.Errorf("userstore: %s: Badger cannot write", doing)
+}
+
+// numberOf gives the system's number of a failure, or 0. Badger does not wrap all of them.
+func numberOf(err error) syscall.Errno {
+	text := err.Error()
+	for _, number := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOSPC, syscall.EROFS, syscall.EACCES, syscall.ENOMEM, syscall.EIO} {
+		if errors.Is(err, number) || strings.Contains(text, number.Error()) {
+			return number
+		}
+	}
+	return 0
 }

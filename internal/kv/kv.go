@@ -5,7 +5,10 @@
 // writes, so that an engine shared by several processes could tell conflicts from written keys alone.
 package kv
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
 
 // MaxKey is the longest key, in bytes.
 const MaxKey = 1024
@@ -38,6 +41,21 @@ type Engine interface {
 	// Compact gives back the space of what was deleted or replaced.
 	Compact() error
 	Close() error
+}
+
+// Filler is an Engine that can be filled at one go, much faster than by Apply.
+type Filler interface {
+	Engine
+	// CanFill tells whether Fill may be tried now: there are few keys, or none.
+	CanFill() bool
+	// Fill makes what each emits, in the order of the keys, all that there is, durable and visible, and gives the version
+	// that has it; or it changes nothing. size is about how many bytes will be emitted. It fails with ErrTooLarge if more
+	// is there than Everything gives. Nobody may call Apply meanwhile.
+	Fill(size int64, each func(emit func(key, value []byte) error) error) (version uint64, err error)
+	// Scratch makes an empty file, whose maker closes it, to sort in what is to be filled in.
+	Scratch() (*os.File, error)
+	// SortMemory is how many bytes to sort in memory.
+	SortMemory() int
 }
 
 // Write is one key to set or, with a nil value, to delete.

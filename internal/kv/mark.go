@@ -97,7 +97,12 @@ func (m *mark) write(dir string) (err error) {
 	sum := crc32.Update(crc32.Checksum(b[markFormat:], castagnoli), castagnoli, body)
 	b = appendLast(b, m.last)
 	b = append(binary.BigEndian.AppendUint32(b, sum), body...)
-	path := filepath.Join(dir, MarkName)
+	return writeFile(dir, MarkName, b)
+}
+
+// writeFile puts a file in place of the one that is there, whole or not at all.
+func writeFile(dir, name string, b []byte) error {
+	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("userstore: %w", err)

@@ -161,6 +161,18 @@ func (s *salvage) each(fn func(entry) error) error {
 			return err
 		}
 	}
+	before, err := readKeepsake(s.Dir)
+	if err != nil {
+		s.problem(keepsakeName, "cannot be read")
+	}
+	if before == nil {
+		return nil
+	}
+	for _, w := range before.writes {
+		if err := fn(entry{key: w.Key, value: w.Value, version: before.version}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

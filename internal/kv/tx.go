@@ -68,6 +68,9 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	if w, ok := tx.Pending(key); ok {
 		return w.Value, nil
 	}
+	if tx.batch.load != nil { // all that was there is pending
+		return nil, nil
+	}
 	hot := tx.db.isHot(key)
 	if hot {
 		if value, ok := tx.db.hot[string(key)]; ok {
@@ -96,7 +99,12 @@ func (tx *Tx) Version() uint64 { return tx.batch.view.Version() }
 func (tx *Tx) Set(key, value []byte) { tx.SetKnown(key, value, nil) }
 
 // SetKnown is Set with what the value says: Pending and the cache's side of the commit give it back.
-func (tx *Tx) SetKnown(key, value []byte, known any) { tx.batch.set(Write{key, value, known}) }
+func (tx *Tx) SetKnown(key, value []byte, known any) {
+	w := Write{key, value, known}
+	if l := tx.batch.load; l == nil || !l.take(w) {
+		tx.batch.set(w)
+	}
+}
 
 // Delete removes a key. That it is not there is no error.
 func (tx *Tx) Delete(key []byte) { tx.batch.set(Write{Key: key}) }

@@ -1,0 +1,137 @@
+package kv
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// keepsake is what was in a store before it was filled. While it lies in the directory, what is there beside it is half
+// a fill, and Open goes back to the keepsake. Its file is
+//
+//	"userstore before a load 1\n"  version (8 bytes)  each key and value, their lengths ahead of them  0  checksum (4)
+type keepsake struct {
+	version uint64
+	writes  []Write // in the order of their keys
+}
+
+const (
+	keepsakeName = MarkName + ".before"
+	keepsakeHead = "userstore before a load 1\n"
+)
+
+func (k *keepsake) each(emit func(key, value []byte) error) error {
+	for _, w := range k.writes {
+		if err := emit(w.Key, w.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keepsake) write(dir string) error {
+	b := binary.BigEndian.AppendUint64([]byte(keepsakeHead), k.version)
+	for _, w := range k.writes {
+		b = append(binary.AppendUvarint(b, uint64(len(w.Key))), w.Key...)
+		b = append(binary.AppendUvarint(b, uint64(len(w.Value))), w.Value...)
+	}
+	b = append(b, 0)
+	return writeFile(dir, keepsakeName, binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)))
+}
+
+// readKeepsake gives nil if there is none.
+func readKeepsake(dir string) (*keepsake, error) {
+	b, err := os.ReadFile(filepath.Join(dir, keepsakeName))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("userstore: open: %w", err)
+	}
+	return decodeKeepsake(b)
+}
+
+func decodeKeepsake(b []byte) (*keepsake, error) {
+	damaged := fmt.Errorf("%w: the file %s, which says what was there before a load", errCut, keepsakeName)
+	end := len(b) - 4
+	if end < len(keepsakeHead)+9 || string(b[:len(keepsakeHead)]) != keepsakeHead ||
+		crc32.Checksum(b[:end], castagnoli) != binary.BigEndian.Uint32(b[end:]) {
+		return nil, damaged
+	}
+	b = b[len(keepsakeHead):end]
+	k := &keepsake{version: binary.BigEndian.Uint64(b)}
+	b = b[8:]
+	part := func() []byte {
+		n, read := binary.Uvarint(b)
+		if read <= 0 || n > uint64(len(b)-read) {
+			return nil
+		}
+		p := b[read : read+int(n)]
+		b = b[read+int(n):]
+		return p
+	}
+	for b[0] != 0 {
+		key, value := part(), []byte(nil)
+		if len(b) > 0 {
+			value = part()
+		}
+		if len(value) == 0 || len(b) == 0 || len(k.writes) > 0 && bytes.Compare(key, k.writes[len(k.writes)-1].Key) <= 0 {
+			return nil, damaged
+		}
+		k.writes = append(k.writes, Write{Key: key, Value: value})
+	}
+	return k, nil
+}
+
+func dropKeepsake(dir string) error {
+	err := os.Remove(filepath.Join(dir, keepsakeName))
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("userstore: load: %w", err)
+	}
+	return nil
+}
+
+// clearAway empties the directory of half a fill; the keepsake stays until what it keeps is back in its place.
+func (h *home) clearAway() error {
+	m, err := readMark(h.Dir, h.Format)
+	if err != nil {
+		return h.damage(err)
+	}
+	if m == nil {
+		m = &mark{format: h.Format}
+	}
+	m.last, m.Open, m.Files = 0, true, keep(m.Files, registryName)
+	if err := m.write(h.Dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(h.Dir)
+	for _, e := range entries {
+		name := e.Name()
+		if err == nil && (name == manifestName || strings.HasSuffix(name, tableSuffix) || strings.HasSuffix(name, logSuffix)) {
+			err = os.Remove(filepath.Join(h.Dir, name))
+		}
+	}
+	if err == nil {
+		err = syncDir(h.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("userstore: open: %w", err)
+	}
+	return nil
+}
+
+// goBack puts back what was there before half a fill.
+func (e *badgerEngine) goBack(k *keepsake) error {
+	if err := e.build(k.version, k.each); err != nil {
+		return err
+	}
+	return dropKeepsake(e.cfg.Dir)
+}
