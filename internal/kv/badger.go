@@ -36,10 +36,10 @@ const (
 	memtableMemory = 1 << 20
 	encryptedCache = 16 << 20
 
-	// Badger keeps the buffers of eight tables that it has built, and the deepest level's are several times these sizes:
-	// smaller ones take more files, one each, but load in half the memory and as fast.
-	tableDisk  = 1 << 20
-	tableSmall = 512 << 10
+	// Badger keeps the buffers of eight tables that it has built, each of twice their size. Smaller ones take more files,
+	// one each, but load in half the memory and as fast.
+	tableDisk  = 2 << 20
+	tableSmall = 1 << 20
 )
 
 func (c Config) memtable() int64 {
@@ -84,6 +84,7 @@ func (c Config) badger() badger.Options {
 		WithChecksumVerificationMode(options.NoVerification). // see check
 		WithBypassLockGuard(ownLock).
 		WithExternalMagic(magic)
+	o.TableSizeMultiplier = 1
 	if len(c.Key) > 0 {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}

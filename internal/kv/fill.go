@@ -220,9 +220,11 @@ func (e *badgerEngine) seal(version uint64) error {
 	return nil
 }
 
-// Tables are cut at so many times Badger's own smallest size. It would cut them itself, later; but where that fails, it
-// ends the process.
-const cutFactor = 4
+// cut is where tables are cut, in bytes of keys and values with entryBytes for each. Badger would cut them itself a little
+// later; but where it fails to, it ends the process.
+func (c Config) cut() int64 { return c.tableSize() * 7 / 8 }
+
+const entryBytes = 24 // more than Badger adds to a key and its value
 
 // build drops all that is there and makes tables of what each gives.
 func (e *badgerEngine) build(version uint64, each func(emit func(key, value []byte) error) error) error {
@@ -231,7 +233,7 @@ func (e *badgerEngine) build(version uint64, each func(emit func(key, value []by
 		w.Cancel()
 		return diskError("load", err)
 	}
-	b := &builder{engine: e, stream: w, cut: cutFactor * e.cfg.tableSize(), full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
+	b := &builder{engine: e, stream: w, cut: e.cfg.cut(), full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
 	for range cap(b.empty) {
 		b.empty <- z.NewBuffer(chunk+chunk/4, "userstore")
 	}
@@ -284,7 +286,7 @@ func (b *builder) emit(key, value []byte) error {
 	b.last = append(b.last[:0], key...)
 	b.kv.Key, b.kv.Value = key, value
 	badger.KVToBuffer(&b.kv, b.buf)
-	if b.table += int64(len(key) + len(value)); b.table >= b.cut {
+	if b.table += int64(len(key) + len(value) + entryBytes); b.table >= b.cut {
 		b.endTable()
 	}
 	if b.buf.LenNoPadding() < chunk {
