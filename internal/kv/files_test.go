@@ -54,8 +54,12 @@ func fill(t testing.TB, key []byte) (dir string, want map[string]string) {
 }
 
 func salvaged(t testing.TB, c Config) (map[string]string, []Unread) {
+	return salvagedBy(t, c, func(key []byte) bool { return key[0] == 'u' })
+}
+
+func salvagedBy(t testing.TB, c Config, want func(key []byte) bool) (map[string]string, []Unread) {
 	got := map[string]string{}
-	unread, err := Salvage(c, func(key []byte) bool { return key[0] == 'u' }, func(w Write) error {
+	unread, err := Salvage(c, want, func(w Write) error {
 		_, twice := got[string(w.Key)]
 		require.False(t, twice)
 		got[string(w.Key)] = string(w.Value)

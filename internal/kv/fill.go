@@ -86,6 +86,7 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 		return 0, err
 	}
 	e.succeed(&state{version: before.version, fixed: there})
+	each = e.cfg.inOrder(each)
 	// What comes last has a version of its own: if it is there, all is.
 	version = before.version + 2
 	if e.unread() {
@@ -112,6 +113,21 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 	e.succeed(&state{version: version})
 	e.home.written, e.home.checked = 0, time.Time{}
 	return version, nil
+}
+
+// inOrder sees to it that nothing is emitted that Badger would not take. It could end the process.
+func (c Config) inOrder(each func(emit func(key, value []byte) error) error) func(emit func(key, value []byte) error) error {
+	return func(emit func(key, value []byte) error) error {
+		last, kept := stamp.Key, []byte(nil)
+		return each(func(key, value []byte) error {
+			if len(key) == 0 || len(key) > MaxKey || key[0] == 0 || bytes.Compare(key, last) <= 0 || len(value) == 0 || int64(len(value)) >= c.maxValue() {
+				return fmt.Errorf("%w: what is to be loaded", ErrCorrupt)
+			}
+			kept = append(kept[:0], key...)
+			last = kept
+			return emit(key, value)
+		})
+	}
 }
 
 // everything gives all that is there, if it is little.
@@ -250,7 +266,7 @@ func (e *badgerEngine) build(version uint64, each func(emit func(key, value []by
 	close(b.full)
 	err = errors.Join(err, <-b.failed)
 	for range cap(b.empty) {
-		err = errors.Join(err, (<-b.empty).Release())
+		_ = (<-b.empty).Release() // memory only
 	}
 	if err != nil {
 		w.Cancel()
@@ -272,18 +288,13 @@ type builder struct {
 
 	kv    pb.KV
 	buf   *z.Buffer
-	table int64  // bytes of it so far
-	last  []byte // key
+	table int64 // bytes of it so far
 
 	full, empty chan *z.Buffer
 	failed      chan error
 }
 
 func (b *builder) emit(key, value []byte) error {
-	if bytes.Compare(key, b.last) <= 0 || key[0] == 0 || int64(len(value)) >= b.engine.cfg.maxValue() {
-		return fmt.Errorf("%w: what is to be loaded", ErrCorrupt)
-	}
-	b.last = append(b.last[:0], key...)
 	b.kv.Key, b.kv.Value = key, value
 	badger.KVToBuffer(&b.kv, b.buf)
 	if b.table += int64(len(key) + len(value) + entryBytes); b.table >= b.cut {

@@ -40,8 +40,11 @@ func (k *keepsake) write(dir string) error {
 		b = append(binary.AppendUvarint(b, uint64(len(w.Key))), w.Key...)
 		b = append(binary.AppendUvarint(b, uint64(len(w.Value))), w.Value...)
 	}
-	b = append(b, 0)
-	return writeFile(dir, keepsakeName, binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)))
+	return writeFile(dir, keepsakeName, appendSum(append(b, 0)))
+}
+
+func appendSum(b []byte) []byte {
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // readKeepsake gives nil if there is none.

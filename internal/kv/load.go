@@ -155,21 +155,23 @@ func (l *Load) take(w Write) bool {
 
 // drop ends the load with nothing.
 func (l *Load) drop() {
-	if l.state != loadOpen {
+	open := l.state == loadOpen
+	if l.state = loadOver; !open {
 		return
 	}
-	l.state, l.db.load = loadOver, nil
+	l.db.load = nil
 	l.batch.view.Release()
 	_ = l.sorter.Close() // it only had what is not wanted
 }
 
 // end has the turn and puts what was loaded into the engine.
 func (l *Load) end() {
-	if l.state != loadOpen {
+	open := l.state == loadOpen
+	if l.state = loadOver; !open {
 		return
 	}
 	defer l.sorter.Close()
-	l.state, l.db.load = loadOver, nil
+	l.db.load = nil
 	l.batch.view.Release() // or Fill would wait for it
 	l.err = l.db.apply(l.batch.writes, l.fill)
 	l.db.remember(l.batch.writes, l.err)
