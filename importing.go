@@ -141,6 +141,7 @@ func (in *importing) endLoad(ctx context.Context) error {
 // who are among them.
 func (in *importing) afterLoad(ctx context.Context, lines []importLine) error {
 	in.report.add(&in.loaded)
+	in.loaded = ImportReport{}
 	lines = append(lines, in.later...)
 	in.load, in.seen, in.later = nil, nil, nil
 	return in.change(ctx, lines)

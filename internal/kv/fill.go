@@ -90,10 +90,10 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 	// What comes last has a version of its own: if it is there, all is.
 	version = before.version + 2
 	if e.unread() {
-		if err = e.build(version-1, each); err == nil {
+		if err = e.build(version-1, size, each); err == nil {
 			err = e.seal(version)
 		}
-		if err != nil && e.build(was.version, was.each) == nil && dropKeepsake(e.cfg.Dir) == nil {
+		if err != nil && e.build(was.version, was.size(), was.each) == nil && dropKeepsake(e.cfg.Dir) == nil {
 			e.succeed(&state{version: was.version})
 			return 0, err
 		}
@@ -242,14 +242,14 @@ func (c Config) cut() int64 { return c.tableSize() * 7 / 8 }
 
 const entryBytes = 24 // more than Badger adds to a key and its value
 
-// build drops all that is there and makes tables of what each gives.
-func (e *badgerEngine) build(version uint64, each func(emit func(key, value []byte) error) error) error {
+// build drops all that is there and makes tables of what each gives, about size bytes.
+func (e *badgerEngine) build(version uint64, size int64, each func(emit func(key, value []byte) error) error) error {
 	w := e.db.NewStreamWriter()
 	if err := w.Prepare(); err != nil {
 		w.Cancel()
 		return diskError("load", err)
 	}
-	b := &builder{engine: e, stream: w, cut: e.cfg.cut(), full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
+	b := &builder{engine: e, stream: w, cut: e.cfg.cut(), left: size, full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
 	for range cap(b.empty) {
 		b.empty <- z.NewBuffer(chunk+chunk/4, "userstore")
 	}
@@ -289,6 +289,7 @@ type builder struct {
 	kv    pb.KV
 	buf   *z.Buffer
 	table int64 // bytes of it so far
+	left  int64 // bytes that are still to come, about
 
 	full, empty chan *z.Buffer
 	failed      chan error
@@ -340,15 +341,18 @@ func (b *builder) write() {
 	}
 }
 
-// tablesAtOnce is how many tables Badger writes side by side.
-const tablesAtOnce = 16
+const (
+	tablesAtOnce = 16      // that Badger writes side by side
+	spare        = 1 << 20 // bytes, for the last of them and for the MANIFEST
+)
 
 func (b *builder) writeOne(buf *z.Buffer) error {
 	h := b.engine.home
 	h.trim(b.engine.db)
-	if err := h.checkSpace(uint64(tablesAtOnce * b.cut * 2)); err != nil {
+	if err := h.checkSpace(uint64(min(b.left, tablesAtOnce*b.cut)*5/4 + spare)); err != nil {
 		return err
 	}
+	b.left = max(0, b.left-int64(buf.LenNoPadding()))
 	if err := h.checkFiles(tablesAtOnce + 2); err != nil {
 		return err
 	}

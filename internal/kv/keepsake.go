@@ -34,6 +34,13 @@ func (k *keepsake) each(emit func(key, value []byte) error) error {
 	return nil
 }
 
+func (k *keepsake) size() (n int64) {
+	for _, w := range k.writes {
+		n += int64(len(w.Key) + len(w.Value))
+	}
+	return n
+}
+
 func (k *keepsake) write(dir string) error {
 	b := binary.BigEndian.AppendUint64([]byte(keepsakeHead), k.version)
 	for _, w := range k.writes {
@@ -133,7 +140,7 @@ func (h *home) clearAway() error {
 
 // goBack puts back what was there before half a fill.
 func (e *badgerEngine) goBack(k *keepsake) error {
-	if err := e.build(k.version, k.each); err != nil {
+	if err := e.build(k.version, k.size(), k.each); err != nil {
 		return err
 	}
 	return dropKeepsake(e.cfg.Dir)
