@@ -204,6 +204,8 @@ func recount(counter []byte) mend {
 
 func (i *inspection) relations() error {
 	for _, kind := range []byte{keys.Friend, keys.Block, keys.BlockRev} {
+		var guard []byte // of the user whose relations come now
+		guarded := false
 		err := i.each(kind, func(key, value []byte) error {
 			from, to, ok := bytes.Cut(key[1:], []byte{0})
 			back := keys.Pair(mirror[kind], string(to), string(from))
@@ -220,17 +222,20 @@ func (i *inspection) relations() error {
 			if err != nil {
 				return err
 			}
-			guard := keys.Of(keys.Guard, string(from))
-			guarded, err := i.has(guard)
+			if guard == nil || !bytes.Equal(guard[1:], from) {
+				guard = keys.Of(keys.Guard, string(from))
+				if guarded, err = i.has(guard); err != nil {
+					return err
+				}
+			}
 			switch {
-			case err != nil:
-				return err
 			case !ok || a || b || !readable:
 				return i.problem("relation", string(from), kindName[kind]+" of nobody, or not readable", remove(key, value))
 			case !mirrored:
 				return i.problem("relation", string(from), kindName[kind]+" is one-sided", unless(key, value, func(c *change) { c.Set(back, value) }))
 			case !guarded:
-				return i.problem("relation", string(from), kindName[kind]+" would outlive the user", unless(key, value, func(c *change) { c.Set(guard, present) }))
+				missing := guard
+				return i.problem("relation", string(from), kindName[kind]+" would outlive the user", unless(key, value, func(c *change) { c.Set(missing, present) }))
 			}
 			return nil
 		})
