@@ -120,3 +120,28 @@ func benchmarkReads(b *testing.B, s *userstore.Store, size int) {
 		measure(b, "count/"+name, func() error { return fails(s.Count(bg, q)) })
 	}
 }
+
+// BenchmarkImport measures an import into a store on disk that is empty, where it is a load, into one that is not, and
+// into one in memory; opening is not on the clock, closing is.
+func BenchmarkImport(b *testing.B) {
+	const users = 20_000
+	for name, before := range map[string]int{"empty": 0, "stocked": 400, "memory": 0} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				s, err := userstore.OpenInMemory(userstore.WithRoles("vip"))
+				if name != "memory" {
+					s, err = userstore.Open(b.TempDir(), userstore.WithRoles("vip"))
+				}
+				require.NoError(b, err)
+				for i := range before {
+					must(s.Create(bg, userstore.User{UID: fmt.Sprint("before-", i), Name: "Before"}))(b)
+				}
+				b.StartTimer()
+				require.Equal(b, users, must(s.Import(bg, town(users), userstore.ImportOptions{}))(b).Created)
+				require.NoError(b, s.Close())
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*users), "ns/user")
+		})
+	}
+}
