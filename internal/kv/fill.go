@@ -111,7 +111,7 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 		return 0, err
 	}
 	e.succeed(&state{version: version})
-	e.home.written, e.home.checked = 0, time.Time{}
+	e.home.reserve, e.home.checked = e.home.reckon(levelSizes(e.db)), time.Time{}
 	return version, nil
 }
 
@@ -213,7 +213,29 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 		return err
 	}
 	step = []Write{stamp}
-	return commit(version)
+	if err := commit(version); err != nil || e.cfg.Sync {
+		return err
+	}
+	return e.syncLogs()
+}
+
+// syncLogs brings to the disk what was written without sync. Badger syncs the log that is being written; those that are
+// full it makes tables of, in a while.
+func (e *badgerEngine) syncLogs() error {
+	for range 1000 {
+		files, err := listFiles(e.cfg.Dir)
+		if err != nil {
+			return err
+		}
+		if len(logFiles(files)) <= 1 {
+			if err := e.db.Sync(); err != nil {
+				return diskError("load", err)
+			}
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return errors.New("userstore: load: Badger does not come to an end with its logs")
 }
 
 // seal makes a last table of nothing but a version.
@@ -238,7 +260,7 @@ func (e *badgerEngine) seal(version uint64) error {
 
 // cut is where tables are cut, in bytes of keys and values with entryBytes for each. Badger would cut them itself a little
 // later; but where it fails to, it ends the process.
-func (c Config) cut() int64 { return c.tableSize() * 7 / 8 }
+func (c Config) cut() int64 { return c.tableSize() * 3 / 4 } // the index of a table is a quarter of it where keys are long
 
 const entryBytes = 24 // more than Badger adds to a key and its value
 

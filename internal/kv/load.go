@@ -173,6 +173,8 @@ func (l *Load) end() {
 	defer l.sorter.Close()
 	l.db.load = nil
 	l.batch.view.Release() // or Fill would wait for it
+	l.err = ErrUncertain // if Badger panics
+	clear(l.db.hot)
 	l.err = l.db.apply(l.batch.writes, l.fill)
 	l.db.remember(l.batch.writes, l.err)
 }
