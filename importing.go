@@ -81,7 +81,7 @@ func (in *importing) store(ctx context.Context, lines []importLine) error {
 	if in.load == nil {
 		return in.change(ctx, lines)
 	}
-	if err := in.settle(ctx); err != nil {
+	if err := in.settle(ctx); err != nil || len(lines) == 0 {
 		return err
 	}
 	switch {
@@ -94,11 +94,11 @@ func (in *importing) store(ctx context.Context, lines []importLine) error {
 		return in.change(ctx, lines)
 	}
 	lines = in.apart(lines)
-	load, flying := in.load, make(chan landing, 1)
+	load, now, flying := in.load, in.now(), make(chan landing, 1)
 	go func() {
 		var l landing
 		l.loaded, l.err = load.Run(ctx, func(tx *kv.Tx) error {
-			return (&change{Tx: tx, store: in.Store}).importLines(lines, in.opts.Mode, &l.tally)
+			return (&change{Tx: tx, store: in.Store}).importLines(lines, in.opts.Mode, now, &l.tally)
 		})
 		if !l.loaded {
 			l.untold = lines
@@ -153,7 +153,7 @@ func (in *importing) change(ctx context.Context, lines []importLine) error {
 		return nil
 	}
 	var tally ImportReport
-	wait, err := in.begin(ctx, func(c *change) error { return c.importLines(lines, in.opts.Mode, &tally) })
+	wait, err := in.begin(ctx, func(c *change) error { return c.importLines(lines, in.opts.Mode, in.now(), &tally) })
 	if errors.Is(err, kv.ErrTooLarge) && len(lines) > 1 {
 		half := len(lines) / 2
 		if err := in.change(ctx, lines[:half]); err != nil {
@@ -198,12 +198,10 @@ func (in *importing) settle(ctx context.Context) error {
 // finish waits for the end of all that was begun. failed is why there was no more to begin, or nil.
 func (in *importing) finish(ctx context.Context, failed error) error {
 	if err := errors.Join(failed, in.settle(ctx)); err != nil {
-		return err
+		return errors.Join(err, in.settle(ctx)) // the first may have begun another
 	}
-	if err := in.endLoad(ctx); err != nil {
-		return err
-	}
-	return in.settle(ctx)
+	err := in.endLoad(ctx)
+	return errors.Join(err, in.settle(ctx))
 }
 
 // close leaves nothing behind, however the import ended.
@@ -218,9 +216,8 @@ func (in *importing) close() {
 }
 
 // importLines stores lines, each whole or not at all.
-func (c *change) importLines(lines []importLine, mode ImportMode, tally *ImportReport) error {
+func (c *change) importLines(lines []importLine, mode ImportMode, now time.Time, tally *ImportReport) error {
 	*tally = ImportReport{Read: len(lines)}
-	now := c.store.now()
 	for i := range lines {
 		l := &lines[i]
 		err := l.err

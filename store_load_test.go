@@ -137,7 +137,7 @@ func TestLoadFromSomebodyWhoUsesTheStore(t *testing.T) {
 	t.Parallel()
 	const users = 20000
 	w := disk(t, edge)
-	walked := 0
+	walked, progress := 0, 0
 	report := must(w.ImportUsers(bg, numbered(users, func(i int) {
 		switch i {
 		case 5000:
@@ -154,7 +154,11 @@ func TestLoadFromSomebodyWhoUsesTheStore(t *testing.T) {
 				}
 			}
 		}
-	}), userstore.ImportOptions{}))(t)
+	}), userstore.ImportOptions{Progress: func(n int) {
+		require.Greater(t, n, progress)
+		progress = n
+	}}))(t)
+	require.Equal(t, users, progress)
 	require.Equal(t, users, report.Created)
 	require.Greater(t, walked, 100)
 	require.Equal(t, users+1, must(w.Count(bg, userstore.Query{}))(t))

@@ -224,7 +224,7 @@ func TestImportUsers(t *testing.T) {
 			require.Equal(t, r.Created, must(w.Count(bg, userstore.Query{}))(t))
 		}},
 		{"nothing is an empty import, nil and an unknown mode are refused", func(t *testing.T, w *world) {
-			require.Zero(t, must(w.ImportUsers(bg, slices.Values([]userstore.User(nil)), userstore.ImportOptions{}))(t))
+			require.Zero(t, must(w.ImportUsers(bg, slices.Values([]userstore.User(nil)), userstore.ImportOptions{Progress: func(int) { t.Error("there is none") }}))(t))
 			require.ErrorIs(t, fails(w.ImportUsers(bg, nil, userstore.ImportOptions{})), userstore.ErrInvalid)
 			require.ErrorIs(t, fails(w.ImportUsers(bg, slices.Values([]userstore.User{}), userstore.ImportOptions{Mode: 9})), userstore.ErrInvalid)
 		}},

@@ -40,6 +40,7 @@ const (
 	// one each, but load in half the memory and as fast.
 	tableDisk  = 2 << 20
 	tableSmall = 1 << 20
+	blockSize  = 4 << 10
 )
 
 func (c Config) memtable() int64 {
@@ -76,6 +77,7 @@ func (c Config) badger() badger.Options {
 		WithMemTableSize(c.memtable()).
 		WithNumMemtables(3).
 		WithBaseTableSize(c.tableSize()).
+		WithBlockSize(blockSize).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
 		WithNumCompactors(2).
@@ -242,8 +244,13 @@ func (e *badgerEngine) Close() error {
 	if err := e.home.canFlush(); err != nil {
 		return err
 	}
-	err := e.db.Close()
+	err := e.closeBadger()
 	return e.home.leave(err, e.current.Load().version)
+}
+
+func (e *badgerEngine) closeBadger() (err error) {
+	defer caught(&err)
+	return e.db.Close()
 }
 
 // diskUsage adds up what the files really take; Badger's logs are sparse.

@@ -228,11 +228,7 @@ func (e *badgerEngine) CheckFiles() error {
 	if e.cfg.Dir == "" {
 		return nil
 	}
-	for {
-		before, _, err := e.cfg.readManifest()
-		if err != nil {
-			return fmt.Errorf("%w: the file %s is not readable", ErrCorrupt, manifestName)
-		}
+	look := func() (err error) {
 		k := &checking{Config: e.cfg, mark: &mark{}}
 		if k.files, err = listFiles(e.cfg.Dir); err == nil {
 			err = k.readKeys()
@@ -240,7 +236,19 @@ func (e *badgerEngine) CheckFiles() error {
 		if err == nil {
 			err = k.tables()
 		}
-		if err == nil {
+		return err
+	}
+	if look() == nil {
+		return nil
+	}
+	e.exclusive.Lock() // against a fill, after which other tables have the same names
+	defer e.exclusive.Unlock()
+	for {
+		before, _, err := e.cfg.readManifest()
+		if err != nil {
+			return fmt.Errorf("%w: the file %s is not readable", ErrCorrupt, manifestName)
+		}
+		if err = look(); err == nil {
 			return nil
 		}
 		after, _, _ := e.cfg.readManifest()

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/ristretto/v2/z"
+
+	"github.com/seed-3546c6b2/userstore/internal/sorter"
 )
 
 // What comes in the order of its keys, and goes where there was next to nothing, can be made into tables right away:
@@ -41,18 +44,27 @@ const (
 	sortSmall     = 2 << 20
 )
 
-// Scratch makes a file for what is to be sorted, which is gone with the process at the latest, and tells how many bytes
-// to sort in memory.
-func (e *badgerEngine) Scratch() (*os.File, error) {
-	if err := e.home.checkSpace(e.home.reserve); err != nil {
-		return nil, err
-	}
+// Scratch makes a file for what is to be sorted, which is gone with the process at the latest.
+func (e *badgerEngine) Scratch() (sorter.File, error) {
 	f, err := os.CreateTemp(e.cfg.Dir, scratchPrefix+"-*")
 	if err != nil {
 		return nil, fmt.Errorf("userstore: %w", err)
 	}
 	_ = os.Remove(f.Name()) // where a file that is open cannot be removed, the next Open does
-	return f, nil
+	return scratch{f, e.home}, nil
+}
+
+// scratch is a file that leaves the room that is kept in reserve.
+type scratch struct {
+	*os.File
+	home *home
+}
+
+func (s scratch) WriteAt(b []byte, at int64) (int, error) {
+	if err := s.home.checkSpace(s.home.reserve + uint64(len(b))); err != nil {
+		return 0, err
+	}
+	return s.File.WriteAt(b, at)
 }
 
 func (e *badgerEngine) SortMemory() int {
@@ -70,49 +82,67 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 	if e.broken != nil {
 		return 0, e.stopped()
 	}
-	e.exclusive.Lock() // against Compact
+	e.exclusive.Lock()
 	defer e.exclusive.Unlock()
-	e.home.reserve = e.home.reckon(levelSizes(e.db))
-	if err := e.home.checkSpace(e.home.reserve + uint64(size)); err != nil {
+	if err := e.canBuild(size); err != nil {
 		return 0, err
 	}
-	before := e.current.Load()
 	there, err := e.everything()
 	if err != nil {
 		return 0, err
 	}
-	was := &keepsake{version: before.version, writes: there}
-	if err := was.write(e.cfg.Dir); err != nil {
+	was := &keepsake{version: e.current.Load().version, writes: there}
+	err = was.write(e.cfg.Dir)
+	e.broken = ErrUncertain // should Badger panic
+	if err != nil {         // it may be there all the same
+		e.broken = dropKeepsake(e.cfg.Dir)
 		return 0, err
 	}
-	e.succeed(&state{version: before.version, fixed: there})
-	each = e.cfg.inOrder(each)
-	// What comes last has a version of its own: if it is there, all is.
-	version = before.version + 2
+	e.succeed(&state{version: was.version, fixed: there})
+	version = was.version + 2 // what comes last has a version of its own: if it is there, all is
+	if err = e.fill(version, size, e.cfg.inOrder(each)); err == nil {
+		err = dropKeepsake(e.cfg.Dir)
+	}
+	switch {
+	case err == nil:
+		e.succeed(&state{version: version})
+	case errors.Is(err, ErrUncertain), errors.Is(err, errPrepare):
+		e.broken = err
+		return 0, err
+	case e.unread() && e.build(was.version, was.size(), was.each) == nil && dropKeepsake(e.cfg.Dir) == nil:
+		e.succeed(&state{version: was.version})
+	default: // the next Open goes back to what was there
+		e.broken = err
+		return 0, err
+	}
+	e.broken = nil
+	e.home.reserve, e.home.checked = e.home.reckon(levelSizes(e.db)), time.Time{}
+	return version, err
+}
+
+// canBuild refuses while it costs nothing.
+func (e *badgerEngine) canBuild(size int64) error {
+	e.home.reserve = e.home.reckon(levelSizes(e.db))
+	if err := e.home.checkSpace(uint64(size) + max(e.home.reserve, e.cfg.room(size))); err != nil {
+		return err
+	}
+	return e.home.checkFiles(tablesAtOnce + badgersFiles)
+}
+
+// fill puts what each gives in place of what is there, the last of it as a version of its own.
+func (e *badgerEngine) fill(version uint64, size int64, each func(emit func(key, value []byte) error) error) (err error) {
 	if e.unread() {
 		if err = e.build(version-1, size, each); err == nil {
 			err = e.seal(version)
-		}
-		if err != nil && e.build(was.version, was.size(), was.each) == nil && dropKeepsake(e.cfg.Dir) == nil {
-			e.succeed(&state{version: was.version})
-			return 0, err
 		}
 	} else { // somebody is in the middle of reading, and who knows for how long
 		err = e.add(version, each)
 	}
 	if err == nil {
+		e.home.tidy(true)
 		err = e.home.remark(version)
 	}
-	if err == nil {
-		err = dropKeepsake(e.cfg.Dir)
-	}
-	if err != nil { // the next Open goes back to what was there
-		e.broken = err
-		return 0, err
-	}
-	e.succeed(&state{version: version})
-	e.home.reserve, e.home.checked = e.home.reckon(levelSizes(e.db)), time.Time{}
-	return version, nil
+	return err
 }
 
 // inOrder sees to it that nothing is emitted that Badger would not take. It could end the process.
@@ -219,23 +249,30 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 	return e.syncLogs()
 }
 
-// syncLogs brings to the disk what was written without sync. Badger syncs the log that is being written; those that are
-// full it makes tables of, in a while.
+// syncLogs brings to the disk what was written without sync.
 func (e *badgerEngine) syncLogs() error {
-	for range 1000 {
-		files, err := listFiles(e.cfg.Dir)
-		if err != nil {
-			return err
+	files, err := listFiles(e.cfg.Dir)
+	for _, f := range logFiles(files) {
+		if err == nil {
+			err = syncFile(filepath.Join(e.cfg.Dir, f.Name))
 		}
-		if len(logFiles(files)) <= 1 {
-			if err := e.db.Sync(); err != nil {
-				return diskError("load", err)
-			}
-			return nil
+		if errors.Is(err, os.ErrNotExist) { // it has just become a table
+			err = nil
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	return errors.New("userstore: load: Badger does not come to an end with its logs")
+	if err != nil {
+		return fmt.Errorf("userstore: load: %w", err)
+	}
+	return nil
+}
+
+// syncFile syncs what was written to a file, through a mapping as well.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // seal makes a last table of nothing but a version.
@@ -258,35 +295,32 @@ func (e *badgerEngine) seal(version uint64) error {
 	return nil
 }
 
-// cut is where tables are cut, in bytes of keys and values with entryBytes for each. Badger would cut them itself a little
-// later; but where it fails to, it ends the process.
-func (c Config) cut() int64 { return c.tableSize() * 3 / 4 } // the index of a table is a quarter of it where keys are long
-
-const entryBytes = 24 // more than Badger adds to a key and its value
+var errPrepare = errors.New("userstore: load: Badger does not get ready")
 
 // build drops all that is there and makes tables of what each gives, about size bytes.
 func (e *badgerEngine) build(version uint64, size int64, each func(emit func(key, value []byte) error) error) error {
 	w := e.db.NewStreamWriter()
 	if err := w.Prepare(); err != nil {
 		w.Cancel()
-		return diskError("load", err)
+		return fmt.Errorf("%w: %w", errPrepare, diskError("load", err))
 	}
-	b := &builder{engine: e, stream: w, cut: e.cfg.cut(), left: size, full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
+	b := &builder{engine: e, stream: w, size: size, full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
 	for range cap(b.empty) {
 		b.empty <- z.NewBuffer(chunk+chunk/4, "userstore")
 	}
 	b.buf = <-b.empty
 	b.kv = pb.KV{Version: version, StreamId: 1}
-	badger.KVToBuffer(&pb.KV{Key: stamp.Key, Value: stamp.Value, Version: version, StreamId: b.kv.StreamId}, b.buf)
-	b.table = 1
 	go b.write()
-	err := each(b.emit)
+	err := b.emit(stamp.Key, stamp.Value)
 	if err == nil {
-		b.endTable()
+		err = each(b.emit)
 	}
+	b.endTable()
 	b.full <- b.buf
 	close(b.full)
-	err = errors.Join(err, <-b.failed)
+	if failed := <-b.failed; err == nil {
+		err = failed
+	}
 	for range cap(b.empty) {
 		_ = (<-b.empty).Release() // memory only
 	}
@@ -306,12 +340,11 @@ const chunk = 512 << 10 // bytes that go to Badger at once
 type builder struct {
 	engine *badgerEngine
 	stream *badger.StreamWriter
-	cut    int64
+	size   int64 // bytes that will come, about
 
 	kv    pb.KV
 	buf   *z.Buffer
-	table int64 // bytes of it so far
-	left  int64 // bytes that are still to come, about
+	table estimate
 
 	full, empty chan *z.Buffer
 	failed      chan error
@@ -320,7 +353,8 @@ type builder struct {
 func (b *builder) emit(key, value []byte) error {
 	b.kv.Key, b.kv.Value = key, value
 	badger.KVToBuffer(&b.kv, b.buf)
-	if b.table += int64(len(key) + len(value) + entryBytes); b.table >= b.cut {
+	b.table.add(key, value)
+	if b.table.most() >= b.engine.cfg.tableSize()*9/10 {
 		b.endTable()
 	}
 	if b.buf.LenNoPadding() < chunk {
@@ -339,12 +373,31 @@ func (b *builder) emit(key, value []byte) error {
 
 // endTable has Badger make a table of what it has got.
 func (b *builder) endTable() {
-	if b.table == 0 {
-		return
+	if b.table.bytes > 0 {
+		badger.KVToBuffer(&pb.KV{StreamId: b.kv.StreamId, StreamDone: true}, b.buf)
+		b.kv.StreamId++
+		b.table = estimate{}
 	}
-	badger.KVToBuffer(&pb.KV{StreamId: b.kv.StreamId, StreamDone: true}, b.buf)
-	b.kv.StreamId++
-	b.table = 0
+}
+
+// estimate reckons how large a table is at most. Badger would cut one itself where it comes to 95 % of its size; but
+// where that fails, it ends the process. A table has blocks of 4 KiB, and an index that names the first key of each.
+type estimate struct{ bytes, block, blocks, longest int64 }
+
+func (t *estimate) add(key, value []byte) {
+	const beside = 24 // more than Badger puts beside a key and its value
+	n := int64(len(key)+len(value)) + beside
+	t.bytes += n
+	if t.block += n; t.block > blockSize-beside || t.blocks == 0 {
+		t.block = n
+		t.blocks++
+	}
+	t.longest = max(t.longest, int64(len(key)))
+}
+
+func (t *estimate) most() int64 {
+	const beside = 80 // the same of a block
+	return t.bytes + t.blocks*(t.longest+beside)
 }
 
 func (b *builder) write() {
@@ -363,19 +416,21 @@ func (b *builder) write() {
 	}
 }
 
-const (
-	tablesAtOnce = 16      // that Badger writes side by side
-	spare        = 1 << 20 // bytes, for the last of them and for the MANIFEST
-)
+const tablesAtOnce = 16 // that Badger writes side by side
+
+// room is what has to be free while tables are being made of so many bytes.
+func (c Config) room(size int64) uint64 {
+	const manifest = 1 << 20
+	return uint64(min(size, tablesAtOnce*c.tableSize())*5/4 + manifest)
+}
 
 func (b *builder) writeOne(buf *z.Buffer) error {
 	h := b.engine.home
 	h.trim(b.engine.db)
-	if err := h.checkSpace(uint64(min(b.left, tablesAtOnce*b.cut)*5/4 + spare)); err != nil {
+	if err := h.checkSpace(h.room(b.size)); err != nil {
 		return err
 	}
-	b.left = max(0, b.left-int64(buf.LenNoPadding()))
-	if err := h.checkFiles(tablesAtOnce + 2); err != nil {
+	if err := h.checkFiles(int(min(b.size/h.tableSize(), tablesAtOnce)) + 2); err != nil {
 		return err
 	}
 	if err := b.stream.Write(buf); err != nil {

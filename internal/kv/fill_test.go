@@ -74,10 +74,12 @@ type filling struct {
 	dir   string
 	there map[string]string
 	view  View // of one who reads all the time, or nil
+	walk  Iterator
 }
 
 func (f *filling) stopReading() {
 	if f.view != nil {
+		f.walk.Close()
 		f.view.Release()
 		f.view = nil
 	}
@@ -97,6 +99,8 @@ func eachWay(t *testing.T, test func(t *testing.T, f *filling)) {
 				require.NoError(t, err)
 				if name != "alone" {
 					f.view = f.View()
+					f.walk = f.view.Iterate(nil, false)
+					f.walk.Seek(nil)
 				}
 				test(t, f)
 				f.stopReading()
@@ -151,6 +155,13 @@ func TestFill(t *testing.T) {
 			require.True(t, maps.Equal(f.there, viewed(t, f.view)))
 		}
 		require.NoError(t, f.CheckFiles())
+		open := 0
+		for _, file := range must(os.ReadDir(f.dir))(t) {
+			if must(file.Info())(t).Mode().Perm()&0o077 != 0 {
+				open++
+			}
+		}
+		require.LessOrEqual(t, open, 2, "but for what Badger is making in this moment")
 		next, err := f.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}, {Key: []byte("k00000")}})
 		require.NoError(t, err)
 		require.Greater(t, next, version)
@@ -274,6 +285,95 @@ func TestFillThatFails(t *testing.T) {
 				require.True(t, maps.Equal(f.there, contentsOf(t, f)))
 			})
 		})
+	}
+}
+
+// Beside a reader a fill that fails is undone, too, if he has gone meanwhile.
+func TestFillThatFailsWhenTheReaderHasGone(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, f *filling) {
+		_, err := f.Fill(4<<20, func(emit func(key, value []byte) error) error {
+			err := emitAll(goods())(emit)
+			f.stopReading()
+			return errors.Join(err, errors.New("broken"))
+		})
+		require.ErrorContains(t, err, "broken")
+		require.True(t, maps.Equal(f.there, contentsOf(t, f)))
+		_, err = f.Fill(4<<20, emitAll(goods()))
+		require.NoError(t, err)
+		require.True(t, maps.Equal(goods(), contentsOf(t, f)))
+	})
+}
+
+// Where Badger or the keepsake cannot even begin, reading goes on, and the next Open has all that was acknowledged.
+func TestFillThatCannotBegin(t *testing.T) {
+	t.Parallel()
+	for name, hinder := range map[string]struct {
+		what  string
+		stops bool // writing, until the store is opened anew
+	}{
+		"no keepsake":                    {keepsakeName + ".new/x", false},
+		"a keepsake that cannot go":      {keepsakeName + "/x", true},
+		"Badger cannot make its new log": {"00002" + logSuffix, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			e := openFilling(t, dir, true)
+			_, err := e.Apply([]Write{{Key: []byte("a"), Value: []byte("x")}})
+			require.NoError(t, err)
+			what := filepath.Join(dir, hinder.what)
+			require.NoError(t, os.MkdirAll(filepath.Dir(what), 0o700))
+			require.NoError(t, os.WriteFile(what, []byte("x"), 0o600))
+			_, err = e.Fill(4<<20, emitAll(goods()))
+			require.Error(t, err)
+			require.Equal(t, map[string]string{"a": "x"}, contentsOf(t, e))
+			_, err = e.Apply([]Write{{Key: []byte("b"), Value: []byte("x")}})
+			require.Equal(t, hinder.stops, err != nil)
+			_ = e.Close() // Badger may not be able to
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, strings.Split(hinder.what, "/")[0])))
+			e = openFilling(t, dir, true)
+			require.Equal(t, "x", contentsOf(t, e)["a"])
+			require.Equal(t, !hinder.stops, contentsOf(t, e)["b"] == "x")
+			require.NoError(t, e.Close())
+		})
+	}
+}
+
+// Badger must have no reason to cut a table itself.
+func TestFillCutsEveryTable(t *testing.T) {
+	t.Parallel()
+	for _, key := range []int{8, 60, 250, 1000} {
+		for _, value := range []int{1, 350, 5000} {
+			t.Run(fmt.Sprint(key, " ", value), func(t *testing.T) {
+				t.Parallel()
+				e := openFilling(t, t.TempDir(), false)
+				defer e.Close()
+				n := 5 << 20 / (key + value)
+				_, err := e.Fill(5<<20, func(emit func(key, value []byte) error) error {
+					for i := range n {
+						k := fmt.Appendf(nil, "%08d", i*(99999999/n)) // the first bytes differ
+						if err := emit(append(k, bytes.Repeat([]byte("k"), key-8)...), make([]byte, value)[:value:value]); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				require.NoError(t, err)
+				for _, table := range e.db.Tables() {
+					require.Less(t, int64(table.OnDiskSize), e.cfg.tableSize()*95/100)
+				}
+				require.LessOrEqual(t, len(e.db.Tables()), n*(key+value+40)/700_000+2)
+			})
+		}
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		require.NoError(t, err)
+		return v
 	}
 }
 

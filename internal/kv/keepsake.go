@@ -98,13 +98,17 @@ func decodeKeepsake(b []byte) (*keepsake, error) {
 	return k, nil
 }
 
+// dropKeepsake removes it for good, if it is there. After ErrUncertain it may be there again, once the machine has gone down.
 func dropKeepsake(dir string) error {
 	err := os.Remove(filepath.Join(dir, keepsakeName))
-	if err == nil {
-		err = syncDir(dir)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
 		return fmt.Errorf("userstore: load: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("%w: load: %w", ErrUncertain, err)
 	}
 	return nil
 }
@@ -140,8 +144,12 @@ func (h *home) clearAway() error {
 
 // goBack puts back what was there before half a fill.
 func (e *badgerEngine) goBack(k *keepsake) error {
-	if err := e.build(k.version, k.size(), k.each); err != nil {
-		return err
+	err := e.build(k.version, k.size(), k.each)
+	if err == nil {
+		err = e.home.remark(k.version)
 	}
-	return dropKeepsake(e.cfg.Dir)
+	if err == nil {
+		err = dropKeepsake(e.cfg.Dir)
+	}
+	return err
 }

@@ -7,7 +7,8 @@ package kv
 
 import (
 	"errors"
-	"os"
+
+	"github.com/seed-3546c6b2/userstore/internal/sorter"
 )
 
 // MaxKey is the longest key, in bytes.
@@ -49,11 +50,11 @@ type Filler interface {
 	// CanFill tells whether Fill may be tried now: there are few keys, or none.
 	CanFill() bool
 	// Fill makes what each emits, in the order of the keys, all that there is, durable and visible, and gives the version
-	// that has it; or it changes nothing. size is about how many bytes will be emitted. It fails with ErrTooLarge if more
-	// is there than Everything gives. Nobody may call Apply meanwhile.
+	// that has it; or it fails, and what was there stays. size is about how many bytes will be emitted. It fails with
+	// ErrTooLarge if more is there than Everything gives. Nobody may call Apply meanwhile.
 	Fill(size int64, each func(emit func(key, value []byte) error) error) (version uint64, err error)
 	// Scratch makes an empty file, whose maker closes it, to sort in what is to be filled in.
-	Scratch() (*os.File, error)
+	Scratch() (sorter.File, error)
 	// SortMemory is how many bytes to sort in memory.
 	SortMemory() int
 }

@@ -123,12 +123,16 @@ func (l *Load) begin() error {
 		return nil
 	}
 	view := db.engine.View()
-	there, err := Everything(view)
-	if err != nil {
-		view.Release()
-		if errors.Is(err, ErrTooLarge) {
-			return nil
+	defer func() {
+		if l.state != loadOpen { // also when Badger panics
+			view.Release()
 		}
+	}()
+	there, err := Everything(view)
+	if errors.Is(err, ErrTooLarge) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	l.batch = &batch{view: view, load: l}
@@ -173,7 +177,7 @@ func (l *Load) end() {
 	defer l.sorter.Close()
 	l.db.load = nil
 	l.batch.view.Release() // or Fill would wait for it
-	l.err = ErrUncertain // if Badger panics
+	l.err = ErrUncertain   // if Badger panics
 	clear(l.db.hot)
 	l.err = l.db.apply(l.batch.writes, l.fill)
 	l.db.remember(l.batch.writes, l.err)

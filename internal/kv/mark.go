@@ -19,7 +19,7 @@ import (
 //
 //	"userstore\n"  format (2 bytes)  last change (8)  checksum of that (4)  checksum of format and body (4)  body (JSON)
 //
-// The last change is rewritten in place after each commit; the rest only by Open and Close.
+// The last change is rewritten in place after each commit; the rest only by Open and Close, and at the end of a fill.
 const (
 	MarkName   = "USERSTORE" // the file's
 	markMagic  = "userstore\n"

@@ -75,7 +75,7 @@ func mappedBytes() int {
 //
 // What must not happen is that a table is unmapped meanwhile: what is mapped in its place would be wiped. An open
 // iterator over everything holds the tables that are in a level when it comes by. Tables stay in their level and numbers
-// are not used again, so those listed before and after are held, and each is mapped throughout. A file that is mapped
+// are not used again (but by a fill, which calls this itself or not at all), so those listed before and after are held, and each is mapped throughout. A file that is mapped
 // twice is left alone: the other mapping may be that of another Store, which nobody holds.
 func giveBack(db *badger.DB, dir *os.File) {
 	before := map[uint64]bool{}

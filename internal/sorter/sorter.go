@@ -13,11 +13,18 @@ import (
 	"slices"
 )
 
+// File is what a sorter puts its runs into.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+}
+
 // Sorter takes keys with Add and gives them in order with Each. Use it from one goroutine, and Close it in the end.
 type Sorter struct {
-	limit  int                      // bytes of a run
-	create func() (*os.File, error) // makes the file, when there is need of one
-	file   *os.File
+	limit  int                  // bytes of a run
+	create func() (File, error) // makes the file, when there is need of one
+	file   File
 	at     int64 // the end of the file
 	runs   []span
 
@@ -37,7 +44,7 @@ type span struct {
 
 // New makes a sorter that holds two runs of so many bytes in memory, and a little more for every key. create gives it an
 // empty file if it needs one; removing the file is its maker's business.
-func New(limit int, create func() (*os.File, error)) *Sorter {
+func New(limit int, create func() (File, error)) *Sorter {
 	return &Sorter{limit: limit, create: create, filling: &run{}, spare: &run{}}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func file(t testing.TB) func() (*os.File, error) {
-	return func() (*os.File, error) { return os.Create(filepath.Join(t.TempDir(), "runs")) }
+func file(t testing.TB) func() (File, error) {
+	return func() (File, error) { return os.Create(filepath.Join(t.TempDir(), "runs")) }
 }
 
 // read gives what a sorter gives, and checks the order.
@@ -97,14 +97,14 @@ func TestSorterTakesCopies(t *testing.T) {
 func TestSorterTellsWhatGoesWrong(t *testing.T) {
 	broken := errors.New("broken")
 	t.Run("no file", func(t *testing.T) {
-		s := New(10, func() (*os.File, error) { return nil, broken })
+		s := New(10, func() (File, error) { return nil, broken })
 		defer s.Close()
 		require.ErrorIs(t, s.Add(make([]byte, 20), nil), broken)
 		require.ErrorIs(t, s.Add([]byte("a"), nil), broken)
 		require.ErrorIs(t, s.Each(func(_, _ []byte) error { return nil }), broken)
 	})
 	t.Run("cannot be written", func(t *testing.T) {
-		s := New(10, func() (*os.File, error) { return os.Open(os.DevNull) })
+		s := New(10, func() (File, error) { return os.Open(os.DevNull) })
 		defer s.Close()
 		require.NoError(t, s.Add(make([]byte, 20), nil)) // is being written
 		require.Error(t, s.Each(func(_, _ []byte) error { return nil }))
@@ -116,7 +116,7 @@ func TestSorterTellsWhatGoesWrong(t *testing.T) {
 			require.NoError(t, s.Add([]byte{byte(i)}, make([]byte, 30)))
 		}
 		require.NoError(t, s.settle())
-		require.NoError(t, s.file.Truncate(s.at/2))
+		require.NoError(t, s.file.(*os.File).Truncate(s.at/2))
 		require.Error(t, s.Each(func(_, _ []byte) error { return nil }))
 	})
 	t.Run("fn fails", func(t *testing.T) {
