@@ -51,17 +51,18 @@ func (e *badgerEngine) Scratch() (sorter.File, error) {
 		return nil, fmt.Errorf("userstore: %w", err)
 	}
 	_ = os.Remove(f.Name()) // where a file that is open cannot be removed, the next Open does
-	return scratch{f, e.home}, nil
+	return scratch{f, e.cfg, e.home.reserve}, nil
 }
 
 // scratch is a file that leaves the room that is kept in reserve.
 type scratch struct {
 	*os.File
-	home *home
+	cfg     Config
+	reserve uint64
 }
 
 func (s scratch) WriteAt(b []byte, at int64) (int, error) {
-	if err := s.home.checkSpace(s.home.reserve + uint64(len(b))); err != nil {
+	if err := s.cfg.checkSpace(s.reserve + uint64(len(b))); err != nil {
 		return 0, err
 	}
 	return s.File.WriteAt(b, at)
