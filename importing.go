@@ -93,7 +93,9 @@ func (in *importing) store(ctx context.Context, lines []importLine) error {
 		}
 		return in.change(ctx, lines)
 	}
-	lines = in.apart(lines)
+	if lines = in.apart(lines); len(lines) == 0 {
+		return nil
+	}
 	load, now, flying := in.load, in.now(), make(chan landing, 1)
 	go func() {
 		var l landing
