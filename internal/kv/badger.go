@@ -96,6 +96,9 @@ func (c Config) badger() badger.Options {
 	return o
 }
 
+// On 32-bit machines Badger's tables come out damaged, so this must not compile there.
+const _ uint = 1 << 32
+
 // badgerEngine keeps everything in a Badger in managed mode: it gives out the timestamps itself, so that a state
 // becomes visible only when it is durable, and reading needs no watermarks.
 type badgerEngine struct {
