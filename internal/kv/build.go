@@ -48,7 +48,8 @@ func (e *badgerEngine) build(version uint64, size int64, each func(emit func(key
 	return nil
 }
 
-// seal makes a last table of nothing but a version.
+// seal makes a last table of nothing but a version. Badger puts it a level above the others, where it must not stay: what
+// is written later would gather there.
 func (e *badgerEngine) seal(version uint64) error {
 	w := e.db.NewStreamWriter()
 	err := w.PrepareIncremental()
@@ -61,6 +62,9 @@ func (e *badgerEngine) seal(version uint64) error {
 		err = w.Flush()
 	} else {
 		w.Cancel()
+	}
+	if err == nil {
+		err = e.db.Flatten(1)
 	}
 	if err != nil {
 		return diskError("load", err)

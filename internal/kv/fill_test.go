@@ -155,6 +155,9 @@ func TestFill(t *testing.T) {
 			require.True(t, maps.Equal(f.there, viewed(t, f.view)))
 		}
 		require.NoError(t, f.CheckFiles())
+		if f.view == nil {
+			require.Zero(t, f.Stats().Levels[5].Tables, "all lies on the last level")
+		}
 		open := 0
 		for _, file := range must(os.ReadDir(f.dir))(t) {
 			if must(file.Info())(t).Mode().Perm()&0o077 != 0 {
