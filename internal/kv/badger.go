@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -134,24 +135,16 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		return 0, err
 	}
 	before := e.current.Load()
-	txn := e.db.NewTransactionAt(before.version, true)
-	defer txn.Discard()
-	lasting := false
-	for _, w := range writes {
-		if err := e.set(txn, w); err != nil {
-			return 0, err
-		}
-		lasting = lasting || w.Value != nil
+	if !slices.ContainsFunc(writes, func(w Write) bool { return w.Value != nil }) { // or compaction could drop all that shows this version was there
+		writes = append(slices.Clip(writes), stamp)
 	}
-	if !lasting { // or compaction could drop all that shows this version was there
-		if err := e.set(txn, stamp); err != nil {
-			return 0, err
-		}
-	}
-	if err := txn.CommitAt(before.version+1, nil); err != nil {
-		if errors.Is(err, badger.ErrBlockedWrites) || errors.Is(err, badger.ErrDBClosed) {
-			return 0, ErrClosed
-		}
+	switch err := e.commit(before.version+1, writes); {
+	case err == nil:
+	case errors.Is(err, ErrTooLarge):
+		return 0, err
+	case errors.Is(err, badger.ErrBlockedWrites), errors.Is(err, badger.ErrDBClosed):
+		return 0, ErrClosed
+	default:
 		e.broken = fmt.Errorf("%w: %w", ErrUncertain, err)
 		return 0, e.broken
 	}
@@ -166,6 +159,18 @@ func (e *badgerEngine) stopped() error {
 
 // stamp is the engine's own, and hidden from views.
 var stamp = Write{Key: []byte{0}, Value: []byte{1}}
+
+// commit is one transaction of Badger's. ErrTooLarge: nothing was written; any other error is Badger's own.
+func (e *badgerEngine) commit(version uint64, writes []Write) error {
+	txn := e.db.NewTransactionAt(version-1, true)
+	defer txn.Discard()
+	for _, w := range writes {
+		if err := e.set(txn, w); err != nil {
+			return err
+		}
+	}
+	return txn.CommitAt(version, nil)
+}
 
 func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
 	switch {

@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
@@ -97,7 +98,6 @@ type badgerIterator struct {
 	it      *badger.Iterator
 	prefix  []byte
 	reverse bool
-	from    []byte
 }
 
 var (
@@ -105,18 +105,20 @@ var (
 	highest = bytes.Repeat([]byte{0xff}, MaxKey)
 )
 
-func (i *badgerIterator) Seek(key []byte) {
-	if len(key) <= len(i.prefix) {
-		key = i.prefix
-		if i.reverse { // no key with the prefix lies behind this
-			i.from = append(append(i.from[:0], i.prefix...), highest...)
-			key = i.from
-		} else if len(key) == 0 {
-			key = first
-		}
+// startOf gives where a walk under prefix begins that is to go to key.
+func startOf(prefix, key []byte, reverse bool) []byte {
+	switch {
+	case len(key) > len(prefix):
+		return key
+	case reverse: // no key with the prefix lies behind this
+		return slices.Concat(prefix, highest)
+	case len(prefix) == 0:
+		return first
 	}
-	i.it.Seek(key)
+	return prefix
 }
+
+func (i *badgerIterator) Seek(key []byte) { i.it.Seek(startOf(i.prefix, key, i.reverse)) }
 
 func (i *badgerIterator) Next() {
 	i.it.Next()

@@ -18,11 +18,11 @@ func (e *badgerEngine) build(version uint64, size int64, each func(emit func(key
 		w.Cancel()
 		return fmt.Errorf("%w: %w", errPrepare, diskError("load", err))
 	}
-	b := &builder{engine: e, stream: w, size: size, full: make(chan *z.Buffer, 1), empty: make(chan *z.Buffer, 3), failed: make(chan error, 1)}
-	for range cap(b.empty) {
-		b.empty <- z.NewBuffer(chunk+chunk/4, "userstore")
+	b := &builder{engine: e, stream: w, size: size, full: make(chan *z.Buffer, 1), back: make(chan written, 3)}
+	for range cap(b.back) {
+		b.back <- written{buf: z.NewBuffer(chunk+chunk/4, "userstore")}
 	}
-	b.buf = <-b.empty
+	b.buf = (<-b.back).buf
 	b.kv = pb.KV{Version: version, StreamId: 1}
 	go b.write()
 	err := b.emit(stamp.Key, stamp.Value)
@@ -32,11 +32,12 @@ func (e *badgerEngine) build(version uint64, size int64, each func(emit func(key
 	b.endTable()
 	b.full <- b.buf
 	close(b.full)
-	if failed := <-b.failed; err == nil {
-		err = failed
-	}
-	for range cap(b.empty) {
-		_ = (<-b.empty).Release() // memory only
+	for range cap(b.back) {
+		last := <-b.back
+		if err == nil {
+			err = last.err
+		}
+		_ = last.buf.Release() // memory only
 	}
 	if err != nil {
 		w.Cancel()
@@ -84,8 +85,14 @@ type builder struct {
 	buf   *z.Buffer
 	table estimate
 
-	full, empty chan *z.Buffer
-	failed      chan error
+	full chan *z.Buffer
+	back chan written
+}
+
+// written is a buffer that can be filled again, and whether Badger failed on it or one before.
+type written struct {
+	buf *z.Buffer
+	err error
 }
 
 func (b *builder) emit(key, value []byte) error {
@@ -99,14 +106,9 @@ func (b *builder) emit(key, value []byte) error {
 		return nil
 	}
 	b.full <- b.buf
-	b.buf = <-b.empty
-	select {
-	case err := <-b.failed:
-		b.failed <- err
-		return err
-	default:
-		return nil
-	}
+	next := <-b.back
+	b.buf = next.buf
+	return next.err
 }
 
 // endTable has Badger make a table of what it has got.
@@ -142,15 +144,10 @@ func (b *builder) write() {
 	var err error
 	for buf := range b.full {
 		if err == nil {
-			if err = b.writeOne(buf); err != nil {
-				b.failed <- err
-			}
+			err = b.writeOne(buf)
 		}
 		buf.Reset()
-		b.empty <- buf
-	}
-	if err == nil {
-		b.failed <- nil
+		b.back <- written{buf, err}
 	}
 }
 

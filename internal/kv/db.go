@@ -167,13 +167,7 @@ func (db *DB) Start(ctx context.Context, fn func(*Tx) error) (wait func() error,
 // was found in, so a change that failed or wrote nothing awaits them like the others; b is nil if there is nothing to await.
 func (db *DB) join(ctx context.Context, fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 	for {
-		select {
-		case <-db.turn:
-		case <-ctx.Done():
-			return nil, nil, ctx.Err()
-		}
-		if err := ctx.Err(); err != nil { // both were ready
-			db.turn <- struct{}{}
+		if err := db.takeTurn(ctx); err != nil {
 			return nil, nil, err
 		}
 		if b, fnErr, err = db.run(fn, alone); err != errFull {
@@ -186,6 +180,20 @@ func (db *DB) join(ctx context.Context, fn func(*Tx) error, alone bool) (b *batc
 			return nil, nil, ctx.Err()
 		}
 	}
+}
+
+// takeTurn waits for the turn, which whoever has it gives back.
+func (db *DB) takeTurn(ctx context.Context) error {
+	select {
+	case <-db.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := ctx.Err()
+	if err != nil { // both were ready
+		db.turn <- struct{}{}
+	}
+	return err
 }
 
 var errFull = errors.New("batch is full")

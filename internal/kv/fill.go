@@ -209,18 +209,11 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 		if err := e.home.prepareWrite(e.db, step); err != nil {
 			return err
 		}
-		txn := e.db.NewTransactionAt(version-1, true)
-		defer txn.Discard()
-		for _, w := range step {
-			if err := e.set(txn, w); err != nil {
-				return err
-			}
+		err := e.commit(version, step)
+		if step, size = nil, 0; err == nil || errors.Is(err, ErrTooLarge) {
+			return err
 		}
-		step, size = nil, 0
-		if err := txn.CommitAt(version, nil); err != nil {
-			return diskError("load", err)
-		}
-		return nil
+		return diskError("load", err)
 	}
 	err := each(func(key, value []byte) error {
 		delete(gone, string(key))
@@ -251,7 +244,7 @@ func (e *badgerEngine) syncLogs() error {
 	files, err := listFiles(e.cfg.Dir)
 	for _, f := range logFiles(files) {
 		if err == nil {
-			err = syncFile(filepath.Join(e.cfg.Dir, f.Name))
+			err = syncFile(filepath.Join(e.cfg.Dir, f.Name), os.O_RDWR) // what was written through a mapping as well
 		}
 		if errors.Is(err, os.ErrNotExist) { // it has just become a table
 			err = nil
@@ -261,13 +254,4 @@ func (e *badgerEngine) syncLogs() error {
 		return fmt.Errorf("userstore: load: %w", err)
 	}
 	return nil
-}
-
-// syncFile syncs what was written to a file, through a mapping as well.
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

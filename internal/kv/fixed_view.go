@@ -38,12 +38,7 @@ type fixedIterator struct {
 }
 
 func (i *fixedIterator) Seek(key []byte) {
-	if len(key) <= len(i.prefix) {
-		if key = i.prefix; i.reverse { // no key with the prefix lies behind this
-			key = append(bytes.Clone(key), highest...)
-		}
-	}
-	at, found := i.view.find(key)
+	at, found := i.view.find(startOf(i.prefix, key, i.reverse))
 	if i.at = at; i.reverse && !found {
 		i.at--
 	}

@@ -8,7 +8,6 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // keepsake is what was in a store before it was filled. While it lies in the directory, what is there beside it is half
@@ -56,12 +55,9 @@ func appendSum(b []byte) []byte {
 
 // readKeepsake gives nil if there is none.
 func readKeepsake(dir string) (*keepsake, error) {
-	b, err := os.ReadFile(filepath.Join(dir, keepsakeName))
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("userstore: open: %w", err)
+	b, err := readIfThere(dir, keepsakeName)
+	if b == nil {
+		return nil, err
 	}
 	return decodeKeepsake(b)
 }
@@ -126,11 +122,13 @@ func (h *home) clearAway() error {
 	if err := m.write(h.Dir); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(h.Dir)
-	for _, e := range entries {
-		name := e.Name()
-		if err == nil && (name == manifestName || strings.HasSuffix(name, tableSuffix) || strings.HasSuffix(name, logSuffix)) {
-			err = os.Remove(filepath.Join(h.Dir, name))
+	files, err := listFiles(h.Dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err == nil && f.Name != registryName {
+			err = os.Remove(filepath.Join(h.Dir, f.Name))
 		}
 	}
 	if err == nil {

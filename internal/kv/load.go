@@ -99,15 +99,10 @@ func (l *Load) inTurn(ctx context.Context, fn func() error) (err error) {
 		return err
 	}
 	defer l.db.leave()
-	select {
-	case <-l.db.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { l.db.turn <- struct{}{} }()
-	if err := ctx.Err(); err != nil {
+	if err := l.db.takeTurn(ctx); err != nil {
 		return err
 	}
+	defer func() { l.db.turn <- struct{}{} }()
 	return fn()
 }
 
@@ -151,33 +146,34 @@ func (l *Load) take(w Write) bool {
 	if _, again := l.batch.get(w.Key); again || w.Value == nil || l.db.isHot(w.Key) {
 		return false
 	}
-	if l.wrote == nil {
-		l.wrote = l.sorter.Add(w.Key, w.Value)
-	}
+	l.wrote = l.sorter.Add(w.Key, w.Value) // after one that failed, all do
 	return true
+}
+
+// leave makes the load one that is over, and tells whether it was open.
+func (l *Load) leave() bool {
+	open := l.state == loadOpen
+	if l.state = loadOver; open {
+		l.db.load = nil
+		l.batch.view.Release() // or Fill would wait for it
+	}
+	return open
 }
 
 // drop ends the load with nothing.
 func (l *Load) drop() {
-	open := l.state == loadOpen
-	if l.state = loadOver; !open {
-		return
+	if l.leave() {
+		_ = l.sorter.Close() // it only had what is not wanted
 	}
-	l.db.load = nil
-	l.batch.view.Release()
-	_ = l.sorter.Close() // it only had what is not wanted
 }
 
 // end has the turn and puts what was loaded into the engine.
 func (l *Load) end() {
-	open := l.state == loadOpen
-	if l.state = loadOver; !open {
+	if !l.leave() {
 		return
 	}
 	defer l.sorter.Close()
-	l.db.load = nil
-	l.batch.view.Release() // or Fill would wait for it
-	l.err = ErrUncertain   // if Badger panics
+	l.err = ErrUncertain // if Badger panics
 	clear(l.db.hot)
 	l.err = l.db.apply(l.batch.writes, l.fill)
 	l.db.remember(l.batch.writes, l.err)

@@ -53,12 +53,10 @@ type markedFile struct {
 
 // readMark gives nil if there is no mark.
 func readMark(dir string, format int) (*mark, error) {
-	b, err := os.ReadFile(filepath.Join(dir, MarkName))
+	b, err := readIfThere(dir, MarkName)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("userstore: open: %w", err)
+	case b == nil:
+		return nil, err
 	case len(b) < markBody || string(b[:markFormat]) != markMagic:
 		return nil, errMark
 	}
@@ -124,8 +122,22 @@ func writeFile(dir, name string, b []byte) error {
 	return nil
 }
 
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
+// readIfThere gives nil for a file that is not there.
+func readIfThere(dir, name string) ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("userstore: open: %w", err)
+	}
+	return b, nil
+}
+
+func syncDir(dir string) error { return syncFile(dir, os.O_RDONLY) }
+
+func syncFile(path string, flag int) error {
+	f, err := os.OpenFile(path, flag, 0)
 	if err != nil {
 		return err
 	}
