@@ -68,7 +68,7 @@ func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
 		WithInMemory(c.Dir == "").
 		WithReadOnly(c.ReadOnly).
-		WithSyncWrites(c.Sync).
+		WithSyncWrites(c.Sync && !ownSync).
 		WithLogger(badgerLog{c.Log}).
 		WithDetectConflicts(false). // DB runs one change after the other
 		WithMetricsEnabled(false).
@@ -115,7 +115,8 @@ type badgerEngine struct {
 
 	exclusive sync.Mutex // held by what Badger does not do beside anything else of the kind: Fill and Compact
 
-	home *home // nil in memory
+	home *home   // nil in memory
+	log  logSync // used by one Apply or Fill at a time
 }
 
 func (e *badgerEngine) Limits() (writes, bytes int) {
@@ -123,7 +124,7 @@ func (e *badgerEngine) Limits() (writes, bytes int) {
 	return int(e.limit/int64(skl.MaxNodeSize)) - 8, int(e.limit) * 3 / 4
 }
 
-// Apply writes everything in one Badger transaction, which Badger syncs once.
+// Apply writes everything in one Badger transaction, and syncs once.
 func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 	if e.cfg.ReadOnly {
 		return 0, ErrReadOnly
@@ -169,7 +170,13 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 			return err
 		}
 	}
-	return txn.CommitAt(version, nil)
+	if err := txn.CommitAt(version, nil); err != nil {
+		return err
+	}
+	if !ownSync || !e.cfg.Sync || e.cfg.Dir == "" {
+		return nil
+	}
+	return e.log.sync()
 }
 
 func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
@@ -252,6 +259,7 @@ func (e *badgerEngine) Close() error {
 	if err := e.home.canFlush(); err != nil {
 		return err
 	}
+	e.log.close()
 	err := e.closeBadger()
 	return e.home.leave(err, e.current.Load().version)
 }

@@ -1,0 +1,56 @@
+package kv
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// dirtyLogs is how many bytes of a directory's mapped logs have yet to be written to the disk.
+func dirtyLogs(t testing.TB, dir string) (total int) {
+	maps, err := os.ReadFile("/proc/self/smaps")
+	require.NoError(t, err)
+	ours := false
+	for line := range strings.Lines(string(maps)) {
+		var kib int
+		switch name, value, _ := strings.Cut(line, ":"); {
+		case strings.Contains(name, "-"): // the start of a mapping
+			ours = strings.Contains(line, dir) && strings.HasSuffix(line, logSuffix+"\n")
+		case ours && strings.HasSuffix(name, "_Dirty"):
+			_, err := fmt.Sscanf(value, "%d kB", &kib)
+			require.NoError(t, err)
+			total += kib << 10
+		}
+	}
+	return total
+}
+
+// TestSync demands that what was acknowledged is on the disk, through many logs, and when the logs are all new.
+func TestSync(t *testing.T) {
+	for _, sync := range []bool{true, false} {
+		dir := filepath.Join(t.TempDir(), "with [a] * in it")
+		e, err := OpenBadger(Config{Dir: dir, Small: true, Sync: sync})
+		require.NoError(t, err)
+		defer e.Close()
+		logs, dirty := map[string]bool{}, 0
+		for i := range 200 {
+			_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}})
+			require.NoError(t, err)
+			dirty = max(dirty, dirtyLogs(t, dir))
+			files, err := listFiles(dir)
+			require.NoError(t, err)
+			for _, f := range logFiles(files) {
+				logs[f.Name] = true
+			}
+			if i == 100 {
+				require.NoError(t, e.(*badgerEngine).db.DropAll())
+			}
+		}
+		require.Greater(t, len(logs), 3)
+		require.Equal(t, sync, dirty == 0, "%d bytes", dirty)
+	}
+}
