@@ -64,41 +64,79 @@ func (c *change) active(uid string) (*record, error) {
 	return r, err
 }
 
-// create stores a user that is not there yet, made at that time unless the record says otherwise.
-func (c *change) create(r *record, now time.Time) error {
-	old, clears, err := c.find(r.UID)
-	switch {
-	case err != nil:
-		return err
-	case old != nil:
-		return exists(r.UID)
-	}
-	return c.settle(r, clears, now)
+// sight is when the key of a user was read ahead of the turn.
+type sight struct {
+	key     []byte
+	version uint64
+	ok      bool // it was read
 }
 
-// settle is create where it is known that nobody has the uid.
-func (c *change) settle(r *record, clears bool, now time.Time) error {
-	for clears {
-		var err error
-		if clears, err = c.purge(r.UID); err != nil {
-			return err
-		}
+// holds tells whether what was seen surely is still so.
+func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version) }
+
+// draft is what storing a user comes to, worked out ahead of the turn as far as it depends on the user alone.
+type draft struct {
+	sight      // of old, or of nobody
+	old, now   *record
+	value      []byte
+	gone, come []entry
+}
+
+func newDraft(old, now *record) (*draft, error) {
+	value, err := now.encode()
+	if err != nil {
+		return nil, err
 	}
-	if err := c.needRole(r.Role); err != nil {
-		return err
-	}
+	d := &draft{sight: sight{key: keys.Of(keys.User, now.UID)}, old: old, now: now, value: value}
+	d.gone, d.come = moved(old, now)
+	return d, nil
+}
+
+// begin makes r a user that was created at that time, unless it says otherwise.
+func (r *record) begin(now time.Time) {
 	r.Status, r.Version = Offline, 1
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = now
 	}
-	return c.put(nil, r)
+}
+
+// create stores a user that is not there yet.
+func (c *change) create(d *draft) error {
+	if c.holds(d.sight) {
+		return c.settle(d, false)
+	}
+	old, clears, err := c.find(d.now.UID)
+	switch {
+	case err != nil:
+		return err
+	case old != nil:
+		return exists(old.UID)
+	}
+	return c.settle(d, clears)
+}
+
+// settle is create where it is known that nobody has the uid.
+func (c *change) settle(d *draft, clears bool) error {
+	for clears {
+		var err error
+		if clears, err = c.purge(d.now.UID); err != nil {
+			return err
+		}
+	}
+	return c.save(d)
 }
 
 // edit runs an edit by somebody on a user and stores the result, unless it is the same as before.
 func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, error) {
-	if edit == nil {
-		return nil, invalid("edit", ruleRequired)
+	d, err := c.store.edited(old, by, edit)
+	if err != nil || d == nil {
+		return old, err
 	}
+	return d.now, c.save(d)
+}
+
+// edited works out what an edit by somebody comes to; nil if it changes nothing.
+func (s *Store) edited(old *record, by editor, edit func(*User) error) (*draft, error) {
 	edited := old.clone()
 	if err := edit(&edited); err != nil {
 		return nil, err
@@ -107,16 +145,11 @@ func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, 
 	r.User = edited.clone() // edit may have kept all that it was given and what it set
 	changed, err := checkEdit(&old.User, &r.User, by)
 	if err != nil || !changed {
-		return old, err
-	}
-	if r.Role != old.Role {
-		if err := c.needRole(r.Role); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	r.own(&old.User)
-	r.UpdatedAt, r.Version = c.store.now(), old.Version+1
-	return &r, c.put(old, &r)
+	r.UpdatedAt, r.Version = s.now(), old.Version+1
+	return newDraft(old, &r)
 }
 
 // own gives the record texts of its own where they differ from old's: it may be kept in memory for long, and must not
@@ -142,58 +175,76 @@ func (r *record) own(old *User) {
 	}
 }
 
-// put writes a record and moves its index entries and their counters from where old was; old is nil for a new user.
+// put writes a record and moves its index entries and their counters from where old was.
 func (c *change) put(old, r *record) error {
-	value, err := r.encode()
+	d, err := newDraft(old, r)
 	if err != nil {
 		return err
 	}
-	c.SetKnown(keys.Of(keys.User, r.UID), value, r)
-	return c.index(old, r)
+	return c.write(d)
 }
 
-// index moves the entries of a user from old to r; either may be nil.
-func (c *change) index(old, r *record) error {
-	if old != nil && r != nil && old.place() == r.place() {
-		return c.retag(old, r)
-	}
-	before, after := old.entries(), r.entries()
-	for i := range before {
-		if !contains(after, &before[i]) {
-			if err := c.entry(&before[i], -1); err != nil {
-				return err
-			}
+// save is write where the role may be new to the user.
+func (c *change) save(d *draft) error {
+	if d.old == nil || d.old.Role != d.now.Role {
+		if err := c.needRole(d.now.Role); err != nil {
+			return err
 		}
 	}
-	for i := range after {
-		if !contains(before, &after[i]) {
-			if err := c.entry(&after[i], +1); err != nil {
-				return err
-			}
+	return c.write(d)
+}
+
+func (c *change) write(d *draft) error {
+	c.SetKnown(d.key, d.value, d.now)
+	return c.move(d.gone, d.come)
+}
+
+// move takes index entries away and puts others there.
+func (c *change) move(gone, come []entry) error {
+	for i := range gone {
+		if err := c.entry(&gone[i], -1); err != nil {
+			return err
+		}
+	}
+	for i := range come {
+		if err := c.entry(&come[i], +1); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// retag is index for a user of whom nothing but the tags decides where it is listed.
-func (c *change) retag(old, r *record) error {
-	p := r.place()
-	p.name = strings.ToLower(p.name)
-	move := func(from, to []string, by int) error {
-		for _, tag := range from {
-			if !slices.Contains(to, tag) {
-				e := p.roster(tag)
-				if err := c.entry(&e, by); err != nil {
-					return err
-				}
-			}
+// moved tells which index entries of a user are no longer there and which are new, from old to r; either may be nil.
+func moved(old, r *record) (gone, come []entry) {
+	switch {
+	case old == nil:
+		return nil, r.entries()
+	case r == nil:
+		return old.entries(), nil
+	case old.place() == r.place():
+		return r.rosters(old.Tags, r.Tags), r.rosters(r.Tags, old.Tags)
+	}
+	before, after := old.entries(), r.entries()
+	in := func(list []entry) func(entry) bool {
+		return func(e entry) bool { return contains(list, &e) }
+	}
+	return slices.DeleteFunc(slices.Clone(before), in(after)), slices.DeleteFunc(after, in(before))
+}
+
+// rosters are the entries of a user in those rosters of some tags that are not those of others.
+func (r *record) rosters(tags, but []string) (list []entry) {
+	var p place
+	for _, tag := range tags {
+		if slices.Contains(but, tag) {
+			continue
 		}
-		return nil
+		if list == nil {
+			p = r.place()
+			p.name = strings.ToLower(p.name)
+		}
+		list = append(list, p.roster(tag))
 	}
-	if err := move(old.Tags, r.Tags, -1); err != nil {
-		return err
-	}
-	return move(r.Tags, old.Tags, +1)
+	return list
 }
 
 // entry adds or removes an index entry and counts it.
@@ -303,7 +354,7 @@ const maxClear = 256
 
 // remove deletes a user. rest says that not all relations could be cleared away yet.
 func (c *change) remove(old *record) (rest bool, err error) {
-	if err := c.index(old, nil); err != nil {
+	if err := c.move(moved(old, nil)); err != nil {
 		return false, err
 	}
 	guard, err := c.Get(keys.Of(keys.Guard, old.UID))

@@ -264,12 +264,15 @@ func (c *change) importLine(l *importLine, mode ImportMode, now time.Time, tally
 	case old == nil:
 		r := *l.user // the change may run again
 		r.born = rand.Uint64()
-		tally.Created++
-		if err := c.settle(&r, clears, now); err != nil {
-			tally.Created--
-			return err
+		r.begin(now)
+		d, err := newDraft(nil, &r)
+		if err == nil {
+			err = c.settle(d, clears)
 		}
-		return nil
+		if err == nil {
+			tally.Created++
+		}
+		return err
 	case mode == ImportSkip:
 		tally.Skipped++
 		return nil

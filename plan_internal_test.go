@@ -56,8 +56,13 @@ func TestPlan(t *testing.T) {
 					u.Tags = append(u.Tags, "few")
 				}
 				r, err := newRecord(u)
+				if err != nil {
+					return err
+				}
+				r.begin(s.now())
+				d, err := newDraft(nil, r)
 				if err == nil {
-					err = c.create(r, s.now())
+					err = c.create(d)
 				}
 				if err != nil {
 					return err

@@ -125,15 +125,21 @@ func (in *Session) User(ctx context.Context) (User, error) {
 // Update changes the session's own user as Store.Update does, with two differences: a changed UID is ignored, and a
 // changed role is a *FieldError matching ErrNotEditable (facts 13.1, updateCurrentUserDetails).
 func (in *Session) Update(ctx context.Context, edit func(*User) error) (User, error) {
-	in.store.warm(in.uid)
-	var stored *record
-	err := in.store.update(ctx, func(c *change) error {
-		u, err := in.selfIn(c)
-		if err == nil {
+	stored, d, err := in.store.foresee(ctx, currentUser, edit, in.self)
+	if err == nil && d != nil {
+		err = in.store.update(ctx, func(c *change) error {
+			u, err := in.selfIn(c)
+			if err != nil {
+				return err
+			}
+			if c.holds(d.sight) {
+				stored = d.now
+				return c.save(d)
+			}
 			stored, err = c.edit(u, currentUser, edit)
-		}
-		return err
-	})
+			return err
+		})
+	}
 	if err != nil {
 		return User{}, err
 	}

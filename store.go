@@ -152,11 +152,38 @@ func (s *Store) Create(ctx context.Context, u User) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	err = s.update(ctx, func(c *change) error { return c.create(fresh, s.now()) })
+	fresh.begin(s.now())
+	d, err := newDraft(nil, fresh)
 	if err != nil {
 		return User{}, err
 	}
+	d.sight = s.absent(d.key)
+	if err := s.update(ctx, func(c *change) error { return c.create(d) }); err != nil {
+		return User{}, err
+	}
 	return fresh.clone(), nil
+}
+
+// absent looks, ahead of the turn, whether nobody has the uid of a key. What goes wrong is for the change to find.
+func (s *Store) absent(key []byte) sight {
+	at := sight{key: key}
+	_ = s.db.Read(func(v kv.View) error {
+		value, _, err := v.Get(key)
+		at.version, at.ok = v.Version(), value == nil && err == nil
+		return err
+	})
+	return at
+}
+
+// recall reads a user ahead of the turn; nil, and no sight, if that cannot be.
+func (s *Store) recall(uid string) (r *record, at sight) {
+	_ = s.db.Read(func(v kv.View) (err error) {
+		if r, err = s.record(v, uid); r != nil {
+			at = sight{keys.Of(keys.User, uid), v.Version(), true}
+		}
+		return err
+	})
+	return r, at
 }
 
 // newRecord makes a record of the editable fields of u, in their stored form.
@@ -224,16 +251,27 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	return r, err
 }
 
-// warm brings a user into the cache ahead of a change of it, so that other writers need not wait while it is read. What
-// goes wrong is for the change to find.
-func (s *Store) warm(uid string) {
-	if s.cache == nil || s.readOnly {
-		return
+// foresee works out, ahead of the turn, what an edit of a user comes to; nil if it changes nothing.
+func (s *Store) foresee(ctx context.Context, by editor, edit func(*User) error, read func(kv.View) (*record, error)) (old *record, d *draft, err error) {
+	if edit == nil {
+		return nil, nil, invalid("edit", ruleRequired)
 	}
-	_ = s.db.Read(func(v kv.View) error {
-		_, err := s.record(v, foldUID(uid))
+	if s.readOnly {
+		return nil, nil, ErrReadOnly
+	}
+	var version uint64
+	err = s.read(ctx, func(v kv.View) (err error) {
+		version = v.Version()
+		old, err = read(v)
 		return err
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if d, err = s.edited(old, by, edit); d != nil {
+		d.version, d.ok = version, true
+	}
+	return old, d, err
 }
 
 // notFound says who is missing, if what was asked for may be said at all: only a uid.
@@ -251,15 +289,20 @@ func notFound(uid string) error {
 //
 // edit may run more than once, and other writers wait for it: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
-	s.warm(uid)
-	var stored *record
-	err := s.update(ctx, func(c *change) (err error) {
-		old, err := c.active(uid)
-		if err == nil {
-			stored, err = c.edit(old, backEnd, edit)
-		}
-		return err
-	})
+	stored, d, err := s.foresee(ctx, backEnd, edit, func(v kv.View) (*record, error) { return s.active(v, uid) })
+	if err == nil && d != nil {
+		err = s.update(ctx, func(c *change) (err error) {
+			if c.holds(d.sight) {
+				stored = d.now
+				return c.save(d)
+			}
+			old, err := c.active(uid)
+			if err == nil {
+				stored, err = c.edit(old, backEnd, edit)
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return User{}, err
 	}
@@ -282,7 +325,12 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 			return err
 		case old == nil:
 			stored = fresh
-			return c.settle(fresh, clears, s.now())
+			fresh.begin(s.now())
+			d, err := newDraft(nil, fresh)
+			if err != nil {
+				return err
+			}
+			return c.settle(d, clears)
 		case !old.DeactivatedAt.IsZero():
 			return exists(old.UID)
 		}
@@ -381,9 +429,13 @@ func (s *Store) activate(ctx context.Context, uids []string, active bool) (Outco
 // and tokens. The uid is free again. ErrNotFound: no such user (facts 3.5).
 func (s *Store) Delete(ctx context.Context, uid string) error {
 	uid = foldUID(uid)
+	before, seen := s.recall(uid)
 	rest := false
-	err := s.update(ctx, func(c *change) error {
-		old, err := c.user(uid)
+	err := s.update(ctx, func(c *change) (err error) {
+		old := before
+		if !c.holds(seen) {
+			old, err = c.user(uid)
+		}
 		if err == nil && old == nil {
 			err = notFound(uid)
 		}

@@ -161,7 +161,7 @@ func (c Config) room(size int64) uint64 {
 
 func (b *builder) writeOne(buf *z.Buffer) error {
 	h := b.engine.home
-	h.trim(b.engine.db)
+	h.trim(b.engine.db, keepFill)
 	if err := h.checkSpace(h.room(b.size)); err != nil {
 		return err
 	}

@@ -22,25 +22,25 @@ type resident struct {
 
 const (
 	keepSmall = 16 << 20 // when so much of files has come into memory, tables are given back
-	keepDisk  = 32 << 20
+	keepFill  = 32 << 20 // while tables are made that nobody reads yet
+	keepDisk  = 128 << 20
 )
 
 // sawRead is called for every read and every so many steps of an iterator; only the edge minds them.
 func (h *home) sawRead(db *badger.DB) {
 	if h != nil && h.Small && h.resident.reads.Add(1)%readsSeen == 0 {
-		h.trim(db)
+		h.trim(db, keepSmall)
 	}
 }
 
-// trim gives tables back when the mapped part of the process has grown. It goes by growth, not by size, so that it is
+// trim gives tables back when the mapped part of the process has grown by so much, or on a small machine by less. It goes by growth, not by size, so that it is
 // never busy with what others have mapped, which is not its to give.
-func (h *home) trim(db *badger.DB) {
+func (h *home) trim(db *badger.DB, keep int) {
 	r := &h.resident
 	if !r.TryLock() { // somebody is at it
 		return
 	}
 	defer r.Unlock()
-	keep := keepDisk
 	if h.Small {
 		keep = keepSmall
 	}

@@ -22,7 +22,7 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	h.written += size
 	if h.untrimmed += size; h.untrimmed > trimBytes {
 		h.untrimmed = 0
-		h.trim(db)
+		h.trim(db, keepDisk)
 	}
 	if h.unchecked += size; h.unchecked < checkBytes && time.Since(h.checked) < checkTime {
 		return nil

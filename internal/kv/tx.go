@@ -92,6 +92,12 @@ func (tx *Tx) Pending(key []byte) (w Write, ok bool) {
 	return w, ok
 }
 
+// Unchanged tells whether a key surely is what it was in the engine's state of a version, without looking it up.
+func (tx *Tx) Unchanged(key []byte, since uint64) bool {
+	_, pending := tx.Pending(key)
+	return !pending && since >= tx.Version() && tx.batch.load == nil
+}
+
 // Version is that of the engine's state; what is pending is newer.
 func (tx *Tx) Version() uint64 { return tx.batch.view.Version() }
 
