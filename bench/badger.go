@@ -179,4 +179,33 @@ func (p *badgerPeer) Load(users iter.Seq[User]) error {
 	return p.db.Sync()
 }
 
+// CreateUnchecked and ReplaceUnchecked are the least that Badger has to do for some users in one transaction: nothing is
+// looked up, and a replaced record leaves its index entries as they are.
+
+func (p *badgerPeer) CreateUnchecked(users []User) error {
+	return p.update(func(txn *badger.Txn) error {
+		for i := range users {
+			if err := badgerPut(txn, nil, &users[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (p *badgerPeer) ReplaceUnchecked(users []User) error {
+	return p.update(func(txn *badger.Txn) error {
+		for i := range users {
+			value, err := msgpack.Marshal(&users[i])
+			if err != nil {
+				return err
+			}
+			if err := txn.Set([]byte(kindUser+users[i].UID), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (p *badgerPeer) Close() error { return p.db.Close() }

@@ -207,6 +207,36 @@ func (b *bench) write() error {
 		b.getsBesideUpdates(),
 		b.deletes("delete-1", 1, b.Users/2, b.Users*5/8),
 		b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8),
+		b.unchecked(),
+	)
+}
+
+// unchecked measures what Badger has to do at the least for what 64 writers write together: one transaction and one sync
+// for 64 users that nobody looks up.
+func (b *bench) unchecked() error {
+	const together = 64
+	p, ok := b.peer.(*badgerPeer)
+	if !ok {
+		return nil
+	}
+	batches := func(row string, perSecond int, user func(i int) User, write func(users []User) error) error {
+		if !b.want(row) {
+			return nil
+		}
+		list := make([][]User, b.enough(perSecond/together))
+		for i := range list {
+			for j := range together {
+				list[i] = append(list[i], user(i*together+j))
+			}
+		}
+		err := b.time(row, 1, 0, len(list), func(n int) error { return write(list[n]) })
+		b.out[row] /= together
+		return err
+	}
+	fresh := b.fresh
+	return errors.Join(
+		batches(rowLeastCreate, 100_000, func(i int) User { b.fresh++; return b.User(fresh + i) }, p.CreateUnchecked),
+		batches(rowLeastUpdate, 200_000, func(i int) User { return b.User(i % (b.Users / 2)) }, p.ReplaceUnchecked),
 	)
 }
 

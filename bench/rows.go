@@ -23,28 +23,30 @@ var phases = []string{phaseLoad, phaseServe, phaseRead, phaseWrite, phaseNoSync,
 
 // Names of rows that more than one place needs.
 const (
-	rowCreate1    = "create-1"
-	rowCreate64   = "create-64"
-	rowUpdate64   = "update-64"
-	rowGet        = "get-uniform-1"
-	rowSkewed     = "get-skewed-1"
-	rowBesideRate = "beside-rate"
-	rowTag        = "page-tag"
-	rowMiddle     = "page-tag-middle"
-	rowPrefix     = "page-prefix"
-	rowCold       = "page-cold"
-	rowRelated10  = "page-tag-role-related-10"
-	rowRelated1   = "page-tag-role-related-1"
-	rowFree10     = "page-tag-role-free-10"
-	rowFree1      = "page-tag-role-free-1"
-	rowOpposed    = "page-tag-role-opposed"
-	rowCountTag   = "count-tag"
-	rowCountRole  = "count-role"
-	rowLoad       = "load"
-	rowLoadRSS    = "load-rss"
-	rowServeRSS   = "serve-rss"
-	rowEmptyOpen  = "empty-open"
-	rowEmptyHeap  = "empty-heap"
+	rowCreate1     = "create-1"
+	rowCreate64    = "create-64"
+	rowUpdate64    = "update-64"
+	rowLeastCreate = "least-create"
+	rowLeastUpdate = "least-update"
+	rowGet         = "get-uniform-1"
+	rowSkewed      = "get-skewed-1"
+	rowBesideRate  = "beside-rate"
+	rowTag         = "page-tag"
+	rowMiddle      = "page-tag-middle"
+	rowPrefix      = "page-prefix"
+	rowCold        = "page-cold"
+	rowRelated10   = "page-tag-role-related-10"
+	rowRelated1    = "page-tag-role-related-1"
+	rowFree10      = "page-tag-role-free-10"
+	rowFree1       = "page-tag-role-free-1"
+	rowOpposed     = "page-tag-role-opposed"
+	rowCountTag    = "count-tag"
+	rowCountRole   = "count-role"
+	rowLoad        = "load"
+	rowLoadRSS     = "load-rss"
+	rowServeRSS    = "serve-rss"
+	rowEmptyOpen   = "empty-open"
+	rowEmptyHeap   = "empty-heap"
 )
 
 // Table is a group of rows that are shown together.
@@ -63,6 +65,8 @@ var tables = []Table{
 		{ID: rowUpdate64, Title: "update, 64 writers", Phase: phaseWrite},
 		{ID: "delete-1", Title: "delete, 1 writer", Phase: phaseWrite},
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
+		{ID: rowLeastCreate, Title: "create, 64 in a transaction, nothing checked", Phase: phaseWrite},
+		{ID: rowLeastUpdate, Title: "replace a record, 64 in a transaction, nothing read", Phase: phaseWrite},
 	}},
 	{"Writes that are not synced", "They outlive the process, but for the in-memory peers, and not always the machine.", []Row{
 		{ID: "nosync-create-1", Title: "create, 1 writer", Phase: phaseNoSync},
