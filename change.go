@@ -64,15 +64,16 @@ func (c *change) active(uid string) (*record, error) {
 	return r, err
 }
 
-// sight is when the key of a user was read ahead of the turn.
+// sight is what was seen of a user ahead of the turn: in which version, and whether there was one.
 type sight struct {
 	key     []byte
 	version uint64
-	ok      bool // it was read
+	there   bool
+	ok      bool // it was seen
 }
 
 // holds tells whether what was seen surely is still so.
-func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version) }
+func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version, s.there) }
 
 // draft is what storing a user comes to, worked out ahead of the turn as far as it depends on the user alone.
 type draft struct {

@@ -107,13 +107,13 @@ func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)
 	for i := range writes {
 		switch w := &writes[i]; w.Key[0] {
 		case keys.User:
-			c := cache.Change[*record]{Key: string(w.Key[1:])}
+			c := cache.Change[*record]{Key: keys.Text(w.Key[1:])}
 			if c.Value, c.Keep = w.Known.(*record); c.Keep {
 				c.Size = c.Value.weight()
 			}
 			records = append(records, c)
 		case keys.Counter:
-			counts = append(counts, cache.Change[[]share]{Key: string(keys.CountersBeside(w.Key))})
+			counts = append(counts, cache.Change[[]share]{Key: keys.Text(keys.CountersBeside(w.Key))})
 		}
 	}
 	recordsAfter, countsAfter := s.cache.Writing(records), s.counts.Writing(counts)
@@ -179,7 +179,7 @@ func (s *Store) absent(key []byte) sight {
 func (s *Store) recall(uid string) (r *record, at sight) {
 	_ = s.db.Read(func(v kv.View) (err error) {
 		if r, err = s.record(v, uid); r != nil {
-			at = sight{keys.Of(keys.User, uid), v.Version(), true}
+			at = sight{keys.Of(keys.User, uid), v.Version(), true, true}
 		}
 		return err
 	})
@@ -269,7 +269,7 @@ func (s *Store) foresee(ctx context.Context, by editor, edit func(*User) error, 
 		return nil, nil, err
 	}
 	if d, err = s.edited(old, by, edit); d != nil {
-		d.version, d.ok = version, true
+		d.version, d.there, d.ok = version, true, true
 	}
 	return old, d, err
 }
@@ -287,7 +287,8 @@ func notFound(uid string) error {
 // returns, or if it changes nothing. ErrNotFound: no such active user. A *FieldError matching ErrNotEditable: edit
 // changed a field that is not to be changed. One matching ErrInvalid: a value breaks a rule (facts 3.4).
 //
-// edit may run more than once, and other writers wait for it: keep it short, and do not write to the store in it.
+// edit may run more than once, and beside the edits of other calls. Where somebody else has just changed the user, it runs
+// again while other writers wait: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
 	stored, d, err := s.foresee(ctx, backEnd, edit, func(v kv.View) (*record, error) { return s.active(v, uid) })
 	if err == nil && d != nil {

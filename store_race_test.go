@@ -48,6 +48,53 @@ next:
 
 func TestConcurrency(t *testing.T) {
 	hold(t, []sentence{
+		{"an edit keeps nobody waiting", func(t *testing.T, w *world) {
+			w.add(t, "ada", "bob")
+			ada := login(t, w, "ada")
+			slow := func(u *userstore.User) error {
+				require.Equal(t, "Bob", must(w.Update(bg, "bob", rename("Bob")))(t).Name)
+				must(w.Update(bg, "bob", rename("Robert")))(t)
+				u.StatusMessage += "x"
+				return nil
+			}
+			require.Equal(t, "x", must(w.Update(bg, "ada", slow))(t).StatusMessage)
+			require.Equal(t, "xx", must(ada.Update(bg, slow))(t).StatusMessage)
+		}},
+		{"an edit runs again on a user that was changed meanwhile", func(t *testing.T, w *world) {
+			w.add(t, "ada")
+			ada := login(t, w, "ada")
+			for i, update := range []func(func(*userstore.User) error) (userstore.User, error){
+				func(edit func(*userstore.User) error) (userstore.User, error) { return w.Update(bg, "ada", edit) },
+				func(edit func(*userstore.User) error) (userstore.User, error) { return ada.Update(bg, edit) },
+			} {
+				runs := 0
+				got := must(update(func(u *userstore.User) error {
+					if runs++; runs == 1 { // no edit, so the version stays
+						require.NoError(t, w.SetStatus(bg, "ada", []userstore.Status{userstore.Online, userstore.Offline}[i]))
+					}
+					u.StatusMessage += "x"
+					return nil
+				}))(t)
+				require.Equal(t, 2, runs)
+				require.Equal(t, []userstore.Status{userstore.Online, userstore.Offline}[i], got.Status)
+				require.Len(t, got.StatusMessage, i+1)
+				require.Equal(t, got, must(w.Get(bg, "ada"))(t))
+			}
+		}},
+		{"a user who goes meanwhile does not come back", func(t *testing.T, w *world) {
+			w.add(t, "ada", "bob")
+			bob := login(t, w, "bob")
+			require.ErrorIs(t, fails(w.Update(bg, "ada", func(u *userstore.User) error {
+				u.Name = "New"
+				return w.Delete(bg, "ada")
+			})), userstore.ErrNotFound)
+			require.ErrorIs(t, fails(bob.Update(bg, func(u *userstore.User) error {
+				u.Name = "New"
+				return bob.Logout(bg)
+			})), userstore.ErrLoggedOut)
+			require.Equal(t, []string{"bob"}, found(t, w, userstore.Query{}))
+			require.NotEqual(t, "New", must(w.Get(bg, "bob"))(t).Name)
+		}},
 		{"concurrent updates of one user lose nothing", func(t *testing.T, w *world) {
 			w.add(t, "ada")
 			ada := login(t, w, "ada")

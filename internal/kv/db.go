@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // DB runs changes over an Engine. Changes run one after the other, each seeing all before it; those that come while a
@@ -273,20 +274,25 @@ func (db *DB) await(b *batch) error {
 
 // gather lets others join first where changes come in crowds: whoever has just had an answer tends to come back with the
 // next change, and a commit of many costs little more than one of few. It ends when as many have come as were there last,
-// or when giving way brings nobody; a lone change waits for nobody.
+// or when giving way has brought nobody for a while; a lone change waits for nobody.
 func (db *DB) gather(b *batch) {
 	crowd, seen := db.crowd.Load(), int32(0)
-	for idle := 0; crowd > 1 && seen < crowd && idle < patience; idle++ {
-		if n := b.changes.Load(); n > seen {
-			seen, idle = n, 0
-		}
+	if crowd <= 1 {
+		return
+	}
+	for last := time.Now(); seen < crowd; {
 		runtime.Gosched()
+		now := time.Now()
+		if n := b.changes.Load(); n > seen {
+			seen, last = n, now
+		} else if now.Sub(last) > patience {
+			return
+		}
 	}
 }
 
-// patience is how often in a row gather gives way for nothing. Changes that run on another processor take as long as some
-// twenty times; a process with nothing to run is through with all of them in a few microseconds.
-const patience = 16
+// patience is how long gather gives way for nothing: longer than a change takes that runs on another processor.
+const patience = 20 * time.Microsecond
 
 func (db *DB) commit(b *batch) {
 	<-db.turn

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // overlay is a set of writes that are not yet in the engine.
@@ -53,7 +54,7 @@ func (o *overlay) set(w Write) {
 		return
 	}
 	o.bytes += len(w.Key)
-	o.index[string(w.Key)] = len(o.writes)
+	o.index[unsafe.String(unsafe.SliceData(w.Key), len(w.Key))] = len(o.writes) // nobody changes a key from now on
 	o.writes = append(o.writes, w)
 }
 
@@ -92,10 +93,17 @@ func (tx *Tx) Pending(key []byte) (w Write, ok bool) {
 	return w, ok
 }
 
-// Unchanged tells whether a key surely is what it was in the engine's state of a version, without looking it up.
-func (tx *Tx) Unchanged(key []byte, since uint64) bool {
-	_, pending := tx.Pending(key)
-	return !pending && since >= tx.Version() && tx.batch.load == nil
+// Unchanged tells whether a key surely is what it was in the engine's state of a version, where it was there or not. It
+// looks the key up only where something has been committed since.
+func (tx *Tx) Unchanged(key []byte, since uint64, there bool) bool {
+	if _, pending := tx.Pending(key); pending || tx.batch.load != nil {
+		return false
+	}
+	if since >= tx.Version() {
+		return true
+	}
+	value, version, err := tx.batch.view.Get(key)
+	return err == nil && version <= since && there == (value != nil)
 }
 
 // Version is that of the engine's state; what is pending is newer.

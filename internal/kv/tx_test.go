@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -75,4 +76,70 @@ func TestOverlay(t *testing.T) {
 	}()
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
+}
+
+// TestUnchanged demands that a key counts as unchanged only where nothing can have been written to it since.
+func TestUnchanged(t *testing.T) {
+	db, f := memory(t)
+	set := func(key string) func(*kv.Tx) error {
+		return func(tx *kv.Tx) error { tx.Set([]byte(key), []byte("x")); return nil }
+	}
+	unchanged := func(tx *kv.Tx, since uint64) (keys string) {
+		for _, key := range []string{"a", "b", "c", "d"} {
+			if tx.Unchanged([]byte(key), since, key == "a") {
+				keys += key
+			}
+		}
+		return keys
+	}
+	require.NoError(t, db.Update(bg, set("a")))
+	now, err := db.Pin()
+	require.NoError(t, err)
+	seen := now.Version()
+	now.Release()
+	require.Error(t, db.Update(bg, func(tx *kv.Tx) error {
+		require.Equal(t, "abcd", unchanged(tx, seen))
+		require.Equal(t, "bcd", unchanged(tx, seen-1), "a is newer")
+		require.False(t, tx.Unchanged([]byte("b"), seen-1, true), "b is not there")
+		tx.Set([]byte("d"), []byte("mine"))
+		require.Equal(t, "abc", unchanged(tx, seen))
+		return errors.New("no")
+	}))
+
+	flying, land := make(chan struct{}), make(chan struct{})
+	var taken sync.Once
+	f.Fail = func(c kvtest.Call) error {
+		if c == kvtest.Apply {
+			taken.Do(func() { close(flying); <-land })
+		}
+		return nil
+	}
+	done := make(chan error, 3)
+	go func() { done <- db.Update(bg, set("b")) }()
+	<-flying
+	joined := make(chan struct{})
+	go func() {
+		done <- db.Update(bg, func(tx *kv.Tx) error { defer close(joined); return set("c")(tx) })
+	}()
+	<-joined
+	go func() {
+		done <- db.Update(bg, func(tx *kv.Tx) error {
+			defer close(land)
+			if got := unchanged(tx, seen); got != "ad" {
+				return fmt.Errorf("%q", got)
+			}
+			tx.Delete([]byte("a"))
+			if got := unchanged(tx, seen); got != "d" {
+				return fmt.Errorf("%q", got)
+			}
+			return nil
+		})
+	}()
+	for range 3 {
+		require.NoError(t, <-done)
+	}
+	require.NoError(t, db.Update(bg, func(tx *kv.Tx) error {
+		require.Equal(t, "d", unchanged(tx, seen), "a is gone, b and c have come")
+		return nil
+	}))
 }
