@@ -37,9 +37,11 @@ const (
 	memtableMemory = 1 << 20
 	encryptedCache = 16 << 20
 
-	// Badger keeps the buffers of eight tables that it has built, each of twice their size. Smaller ones take more files,
-	// one each, but load in half the memory and as fast.
-	tableDisk  = 2 << 20
+	// A compaction is split by tables, and as many of its parts as there are run beside the changes: with fewer and larger
+	// ones more changes get through. A load's are smaller, since Badger keeps what eight of them were built in; they
+	// take more files, one each, but load in less memory and as fast.
+	tableDisk  = 4 << 20
+	tableLoad  = 2 << 20
 	tableSmall = 1 << 20
 	blockSize  = 4 << 10
 )
@@ -63,6 +65,9 @@ func (c Config) tableSize() int64 {
 	}
 	return tableDisk
 }
+
+// loadSize is about the size of the tables that a load makes.
+func (c Config) loadSize() int64 { return min(c.tableSize(), tableLoad) }
 
 func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).

@@ -99,7 +99,7 @@ func (b *builder) emit(key, value []byte) error {
 	b.kv.Key, b.kv.Value = key, value
 	badger.KVToBuffer(&b.kv, b.buf)
 	b.table.add(key, value)
-	if b.table.most() >= b.engine.cfg.tableSize()*9/10 {
+	if b.table.most() >= b.engine.cfg.loadSize()*9/10 {
 		b.endTable()
 	}
 	if b.buf.LenNoPadding() < chunk {
@@ -156,7 +156,7 @@ const tablesAtOnce = 16 // that Badger writes side by side
 // room is what has to be free while tables are being made of so many bytes.
 func (c Config) room(size int64) uint64 {
 	const manifest = 1 << 20
-	return uint64(min(size, tablesAtOnce*c.tableSize())*5/4 + manifest)
+	return uint64(min(size, tablesAtOnce*c.loadSize())*5/4 + manifest)
 }
 
 func (b *builder) writeOne(buf *z.Buffer) error {
@@ -165,7 +165,7 @@ func (b *builder) writeOne(buf *z.Buffer) error {
 	if err := h.checkSpace(h.room(b.size)); err != nil {
 		return err
 	}
-	if err := h.checkFiles(int(min(b.size/h.tableSize(), tablesAtOnce)) + 2); err != nil {
+	if err := h.checkFiles(int(min(b.size/h.loadSize(), tablesAtOnce)) + 2); err != nil {
 		return err
 	}
 	if err := b.stream.Write(buf); err != nil {

@@ -364,7 +364,7 @@ func TestFillCutsEveryTable(t *testing.T) {
 				})
 				require.NoError(t, err)
 				for _, table := range e.db.Tables() {
-					require.Less(t, int64(table.OnDiskSize), e.cfg.tableSize()*95/100)
+					require.Less(t, int64(table.OnDiskSize), e.cfg.loadSize()*95/100)
 				}
 				require.LessOrEqual(t, len(e.db.Tables()), n*(key+value+40)/700_000+2)
 			})
