@@ -280,19 +280,24 @@ func (db *DB) gather(b *batch) {
 	if crowd <= 1 {
 		return
 	}
-	for last := time.Now(); seen < crowd; {
+	last := time.Now()
+	for idle := 0; seen < crowd && idle < maxIdle; idle++ {
 		runtime.Gosched()
 		now := time.Now()
 		if n := b.changes.Load(); n > seen {
-			seen, last = n, now
+			seen, last, idle = n, now, 0
 		} else if now.Sub(last) > patience {
 			return
 		}
 	}
 }
 
-// patience is how long gather gives way for nothing: longer than a change takes that runs on another processor.
-const patience = 20 * time.Microsecond
+// How long, and how often in a row, gather gives way for nothing: longer than a change takes that runs on another
+// processor, not for long where others keep the processors busy, and not for ever where the clock stands, as in a test.
+const (
+	patience = 20 * time.Microsecond
+	maxIdle  = 100
+)
 
 func (db *DB) commit(b *batch) {
 	<-db.turn

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -372,4 +373,26 @@ type dropping struct{ *sized }
 
 func (d dropping) Apply(writes []kv.Write) (uint64, error) {
 	return 1, d.judge(len(writes))
+}
+
+// TestStandingClock demands that changes come to an end where time goes on only when everybody waits.
+func TestStandingClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := kv.OpenBadger(kv.Config{})
+		require.NoError(t, err)
+		db := kv.New(e, hot, nil)
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for range 200 {
+					if err := db.Update(bg, add("n", 1)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, 16*200, count(t, db, "n"))
+		require.NoError(t, db.Close())
+	})
 }
