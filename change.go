@@ -64,22 +64,21 @@ func (c *change) active(uid string) (*record, error) {
 	return r, err
 }
 
-// sight is what was seen of a user ahead of the turn: in which version, and whether there was one.
+// sight is what was seen of a user ahead of the turn.
 type sight struct {
 	key     []byte
+	user    *record // nil: nobody
 	version uint64
-	there   bool
 	ok      bool // it was seen
 }
 
 // holds tells whether what was seen surely is still so.
-func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version, s.there) }
+func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version, s.user != nil) }
 
 // draft is what storing a user comes to, worked out ahead of the turn as far as it depends on the user alone.
 type draft struct {
-	sight      // of old, or of nobody
-	old, now   *record
-	value      []byte
+	old, now   *record // old is nil for a new user
+	key, value []byte
 	gone, come []entry
 }
 
@@ -88,22 +87,23 @@ func newDraft(old, now *record) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &draft{sight: sight{key: keys.Of(keys.User, now.UID)}, old: old, now: now, value: value}
+	d := &draft{old: old, now: now, key: keys.Of(keys.User, now.UID), value: value}
 	d.gone, d.come = moved(old, now)
 	return d, nil
 }
 
-// begin makes r a user that was created at that time, unless it says otherwise.
-func (r *record) begin(now time.Time) {
+// firstDraft is the draft of a user that is created at that time, unless the record says otherwise.
+func firstDraft(r *record, now time.Time) (*draft, error) {
 	r.Status, r.Version = Offline, 1
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = now
 	}
+	return newDraft(nil, r)
 }
 
-// create stores a user that is not there yet.
-func (c *change) create(d *draft) error {
-	if c.holds(d.sight) {
+// create stores a user that is not there yet, given what was seen of it ahead of the turn.
+func (c *change) create(d *draft, seen sight) error {
+	if c.holds(seen) {
 		return c.settle(d, false)
 	}
 	old, clears, err := c.find(d.now.UID)
@@ -215,13 +215,11 @@ func (c *change) move(gone, come []entry) error {
 	return nil
 }
 
-// moved tells which index entries of a user are no longer there and which are new, from old to r; either may be nil.
+// moved tells which index entries of a user are no longer there and which are new, from old, which may be nil, to r.
 func moved(old, r *record) (gone, come []entry) {
 	switch {
 	case old == nil:
 		return nil, r.entries()
-	case r == nil:
-		return old.entries(), nil
 	case old.place() == r.place():
 		return r.rosters(old.Tags, r.Tags), r.rosters(r.Tags, old.Tags)
 	}
@@ -332,11 +330,8 @@ func (r *record) setOnline(run uint64) {
 	}
 }
 
-// entries lists all index entries of a user, none for nil.
+// entries lists all index entries of a user.
 func (r *record) entries() []entry {
-	if r == nil {
-		return nil
-	}
 	p := r.place()
 	p.name = strings.ToLower(p.name)
 	list := append(make([]entry, 0, 3+len(r.Tags)), p.roster(""))
@@ -355,7 +350,7 @@ const maxClear = 256
 
 // remove deletes a user. rest says that not all relations could be cleared away yet.
 func (c *change) remove(old *record) (rest bool, err error) {
-	if err := c.move(moved(old, nil)); err != nil {
+	if err := c.move(old.entries(), nil); err != nil {
 		return false, err
 	}
 	guard, err := c.Get(keys.Of(keys.Guard, old.UID))

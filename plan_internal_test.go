@@ -59,10 +59,9 @@ func TestPlan(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				r.begin(s.now())
-				d, err := newDraft(nil, r)
+				d, err := firstDraft(r, s.now())
 				if err == nil {
-					err = c.create(d)
+					err = c.create(d, sight{})
 				}
 				if err != nil {
 					return err

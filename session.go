@@ -63,7 +63,7 @@ func (s *Store) LoginWithToken(ctx context.Context, token string) (*Session, err
 func (in *Session) UID() string { return in.uid }
 
 // check gives the error of a session that may not go on. get reads a key, user is what get found of the user.
-func (in *Session) check(user *record, get func(key []byte) ([]byte, error)) error {
+func (in *Session) check(user *record, get getter) error {
 	if in.out.Load() {
 		return ErrLoggedOut
 	}
@@ -84,10 +84,7 @@ func (in *Session) check(user *record, get func(key []byte) ([]byte, error)) err
 func (in *Session) self(v kv.View) (*record, error) {
 	u, err := in.store.record(v, in.uid)
 	if err == nil {
-		err = in.check(u, func(key []byte) ([]byte, error) {
-			value, _, err := v.Get(key)
-			return value, err
-		})
+		err = in.check(u, getterOf(v))
 	}
 	return u, err
 }
@@ -125,25 +122,7 @@ func (in *Session) User(ctx context.Context) (User, error) {
 // Update changes the session's own user as Store.Update does, with two differences: a changed UID is ignored, and a
 // changed role is a *FieldError matching ErrNotEditable (facts 13.1, updateCurrentUserDetails).
 func (in *Session) Update(ctx context.Context, edit func(*User) error) (User, error) {
-	stored, d, err := in.store.foresee(ctx, currentUser, edit, in.self)
-	if err == nil && d != nil {
-		err = in.store.update(ctx, func(c *change) error {
-			u, err := in.selfIn(c)
-			if err != nil {
-				return err
-			}
-			if c.holds(d.sight) {
-				stored = d.now
-				return c.save(d)
-			}
-			stored, err = c.edit(u, currentUser, edit)
-			return err
-		})
-	}
-	if err != nil {
-		return User{}, err
-	}
-	return stored.clone(), nil
+	return in.store.edit(ctx, in.uid, currentUser, edit, in.check)
 }
 
 // Get returns an active user as this one sees it. ErrNotFound: there is none of that uid.

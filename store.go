@@ -107,13 +107,13 @@ func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)
 	for i := range writes {
 		switch w := &writes[i]; w.Key[0] {
 		case keys.User:
-			c := cache.Change[*record]{Key: keys.Text(w.Key[1:])}
+			c := cache.Change[*record]{Key: kv.Text(w.Key[1:])}
 			if c.Value, c.Keep = w.Known.(*record); c.Keep {
 				c.Size = c.Value.weight()
 			}
 			records = append(records, c)
 		case keys.Counter:
-			counts = append(counts, cache.Change[[]share]{Key: keys.Text(keys.CountersBeside(w.Key))})
+			counts = append(counts, cache.Change[[]share]{Key: kv.Text(keys.CountersBeside(w.Key))})
 		}
 	}
 	recordsAfter, countsAfter := s.cache.Writing(records), s.counts.Writing(counts)
@@ -152,13 +152,12 @@ func (s *Store) Create(ctx context.Context, u User) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	fresh.begin(s.now())
-	d, err := newDraft(nil, fresh)
+	d, err := firstDraft(fresh, s.now())
 	if err != nil {
 		return User{}, err
 	}
-	d.sight = s.absent(d.key)
-	if err := s.update(ctx, func(c *change) error { return c.create(d) }); err != nil {
+	seen := s.absent(d.key)
+	if err := s.update(ctx, func(c *change) error { return c.create(d, seen) }); err != nil {
 		return User{}, err
 	}
 	return fresh.clone(), nil
@@ -173,17 +172,6 @@ func (s *Store) absent(key []byte) sight {
 		return err
 	})
 	return at
-}
-
-// recall reads a user ahead of the turn; nil, and no sight, if that cannot be.
-func (s *Store) recall(uid string) (r *record, at sight) {
-	_ = s.db.Read(func(v kv.View) (err error) {
-		if r, err = s.record(v, uid); r != nil {
-			at = sight{keys.Of(keys.User, uid), v.Version(), true, true}
-		}
-		return err
-	})
-	return r, at
 }
 
 // newRecord makes a record of the editable fields of u, in their stored form.
@@ -251,27 +239,10 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	return r, err
 }
 
-// foresee works out, ahead of the turn, what an edit of a user comes to; nil if it changes nothing.
-func (s *Store) foresee(ctx context.Context, by editor, edit func(*User) error, read func(kv.View) (*record, error)) (old *record, d *draft, err error) {
-	if edit == nil {
-		return nil, nil, invalid("edit", ruleRequired)
-	}
-	if s.readOnly {
-		return nil, nil, ErrReadOnly
-	}
-	var version uint64
-	err = s.read(ctx, func(v kv.View) (err error) {
-		version = v.Version()
-		old, err = read(v)
-		return err
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	if d, err = s.edited(old, by, edit); d != nil {
-		d.version, d.there, d.ok = version, true, true
-	}
-	return old, d, err
+// seen reads a user and keeps in mind in which version.
+func (s *Store) seen(v kv.View, uid string) (sight, error) {
+	r, err := s.record(v, uid)
+	return sight{keys.Of(keys.User, uid), r, v.Version(), r != nil && err == nil}, err
 }
 
 // notFound says who is missing, if what was asked for may be said at all: only a uid.
@@ -290,20 +261,69 @@ func notFound(uid string) error {
 // edit may run more than once, and beside the edits of other calls. Where somebody else has just changed the user, it runs
 // again while other writers wait: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
-	stored, d, err := s.foresee(ctx, backEnd, edit, func(v kv.View) (*record, error) { return s.active(v, uid) })
-	if err == nil && d != nil {
-		err = s.update(ctx, func(c *change) (err error) {
-			if c.holds(d.sight) {
-				stored = d.now
-				return c.save(d)
-			}
-			old, err := c.active(uid)
-			if err == nil {
-				stored, err = c.edit(old, backEnd, edit)
-			}
-			return err
-		})
+	return s.edit(ctx, foldUID(uid), backEnd, edit, func(u *record, _ getter) error {
+		if u == nil || !u.DeactivatedAt.IsZero() {
+			return notFound(uid)
+		}
+		return nil
+	})
+}
+
+// getter reads a key of a view, or of what a change sees.
+type getter func(key []byte) ([]byte, error)
+
+func getterOf(v kv.View) getter {
+	return func(key []byte) ([]byte, error) {
+		value, _, err := v.Get(key)
+		return value, err
 	}
+}
+
+// edit changes a user. What comes of it is worked out ahead of the turn, and again in it if the user was changed
+// meanwhile. check refuses, each time, a user that may not be edited; nil if there is none.
+func (s *Store) edit(ctx context.Context, uid string, by editor, edit func(*User) error, check func(*record, getter) error) (User, error) {
+	if edit == nil {
+		return User{}, invalid("edit", ruleRequired)
+	}
+	if s.readOnly {
+		return User{}, ErrReadOnly
+	}
+	var before sight
+	err := s.read(ctx, func(v kv.View) (err error) {
+		if before, err = s.seen(v, uid); err == nil {
+			err = check(before.user, getterOf(v))
+		}
+		return err
+	})
+	if err != nil {
+		return User{}, err
+	}
+	d, err := s.edited(before.user, by, edit)
+	if err != nil {
+		return User{}, err
+	}
+	if d == nil {
+		return before.user.clone(), nil
+	}
+	var stored *record
+	err = s.update(ctx, func(c *change) (err error) {
+		old, same := before.user, c.holds(before)
+		if !same {
+			old, err = c.user(uid)
+		}
+		if err == nil {
+			err = check(old, c.Get)
+		}
+		switch {
+		case err != nil:
+			return err
+		case same:
+			stored = d.now
+			return c.save(d)
+		}
+		stored, err = c.edit(old, by, edit)
+		return err
+	})
 	if err != nil {
 		return User{}, err
 	}
@@ -326,8 +346,7 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 			return err
 		case old == nil:
 			stored = fresh
-			fresh.begin(s.now())
-			d, err := newDraft(nil, fresh)
+			d, err := firstDraft(fresh, s.now())
 			if err != nil {
 				return err
 			}
@@ -430,11 +449,15 @@ func (s *Store) activate(ctx context.Context, uids []string, active bool) (Outco
 // and tokens. The uid is free again. ErrNotFound: no such user (facts 3.5).
 func (s *Store) Delete(ctx context.Context, uid string) error {
 	uid = foldUID(uid)
-	before, seen := s.recall(uid)
+	var before sight
+	_ = s.db.Read(func(v kv.View) (err error) { // what goes wrong is for the change to find
+		before, err = s.seen(v, uid)
+		return err
+	})
 	rest := false
 	err := s.update(ctx, func(c *change) (err error) {
-		old := before
-		if !c.holds(seen) {
+		old := before.user
+		if !c.holds(before) {
 			old, err = c.user(uid)
 		}
 		if err == nil && old == nil {

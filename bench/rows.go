@@ -10,6 +10,9 @@ type Row struct {
 	Only  string // the one contender that has it; empty: all
 }
 
+// of tells whether a contender has the row.
+func (r *Row) of(c Contender) bool { return r.Only == "" || r.Only == c.Key }
+
 // Phases of a run, in this order. Each is a child process, so that none sees the memory of another.
 const (
 	phaseLoad   = "load"   // fill an empty directory

@@ -186,7 +186,7 @@ func (p *Plan) runs(c Contender, phase string, users, rep int) bool {
 		return false
 	case phase == phaseLoad:
 		return !c.InMemory && (users != p.Large || rep == 0)
-	case !p.measures(phase):
+	case !p.measures(c, phase):
 		return false
 	case c.Extra:
 		return phase == phaseServe
@@ -204,11 +204,11 @@ func (p *Plan) runs(c Contender, phase string, users, rep int) bool {
 	return true
 }
 
-// measures tells whether any row of a phase is asked for.
-func (p *Plan) measures(phase string) bool {
+// measures tells whether any row of a phase that the contender has is asked for.
+func (p *Plan) measures(c Contender, phase string) bool {
 	for _, t := range tables {
 		for _, row := range t.Rows {
-			if row.Phase == phase && p.wants(row.ID) {
+			if row.Phase == phase && row.of(c) && p.wants(row.ID) {
 				return true
 			}
 		}

@@ -75,7 +75,7 @@ func TestEveryRowIsMeasured(t *testing.T) {
 			}
 			for _, table := range tables {
 				for _, row := range table.Rows {
-					if p.runs(c, row.Phase, users, 0) && (row.Only == "" || row.Only == c.Key) {
+					if p.runs(c, row.Phase, users, 0) && row.of(c) {
 						require.Contains(t, measured, row.ID)
 					}
 				}

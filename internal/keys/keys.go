@@ -24,7 +24,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"time"
-	"unsafe"
 )
 
 // The kinds of keys.
@@ -96,9 +95,6 @@ func SplitCounter(key []byte) (s State, tag, role string) {
 
 // CountersUnder is what the counters of a state and tag start with; the role follows.
 func CountersUnder(s State, tag string) []byte { return CounterOf(s, tag, "") }
-
-// Text is a key as a string, without copying it: nobody may change the key from then on.
-func Text(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
 
 // CountersBeside is what a counter and those of its state and tag start with.
 func CountersBeside(key []byte) []byte { return key[:bytes.LastIndexByte(key, 0)+1] }

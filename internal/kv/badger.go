@@ -166,7 +166,8 @@ func (e *badgerEngine) stopped() error {
 // stamp is the engine's own, and hidden from views.
 var stamp = Write{Key: []byte{0}, Value: []byte{1}}
 
-// commit is one transaction of Badger's. ErrTooLarge: nothing was written; any other error is Badger's own.
+// commit is one transaction of Badger's. ErrTooLarge: nothing was written; any other error is Badger's own,
+// or the system's where the log cannot be synced.
 func (e *badgerEngine) commit(version uint64, writes []Write) error {
 	txn := e.db.NewTransactionAt(version-1, true)
 	defer txn.Discard()
@@ -175,11 +176,8 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 			return err
 		}
 	}
-	if err := txn.CommitAt(version, nil); err != nil {
+	if err := txn.CommitAt(version, nil); err != nil || !e.cfg.Sync || e.home == nil {
 		return err
-	}
-	if !ownSync || !e.cfg.Sync || e.cfg.Dir == "" {
-		return nil
 	}
 	return e.log.sync()
 }

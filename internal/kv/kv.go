@@ -7,6 +7,7 @@ package kv
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/seed-3546c6b2/userstore/internal/sorter"
 )
@@ -64,6 +65,9 @@ type Write struct {
 	Key, Value []byte
 	Known      any // what Value says, for who wrote it; an engine passes it over
 }
+
+// Text is a key that was written, or a part of one, as a string without copying it: nobody changes it any more.
+func Text(key []byte) string { return unsafe.String(unsafe.SliceData(key), len(key)) }
 
 // View is a state of the engine, for one goroutine at a time. It costs little to hold; an Iterator must be closed before
 // its View is released.

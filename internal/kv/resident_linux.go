@@ -33,8 +33,8 @@ func (h *home) sawRead(db *badger.DB) {
 	}
 }
 
-// trim gives tables back when the mapped part of the process has grown by so much, or on a small machine by less. It goes by growth, not by size, so that it is
-// never busy with what others have mapped, which is not its to give.
+// trim gives tables back when the mapped part of the process has grown by keep, or on a small machine by less. It goes by
+// growth, not by size, so that it is never busy with what others have mapped, which is not its to give.
 func (h *home) trim(db *badger.DB, keep int) {
 	r := &h.resident
 	if !r.TryLock() { // somebody is at it

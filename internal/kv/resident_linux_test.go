@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,24 +14,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tablesInMemory is how much of a directory's tables is in the process's memory.
-func tablesInMemory(t testing.TB, dir string) (total int) {
+// mapped adds up some figures, in bytes, of how a directory's files of a kind are mapped, such as Rss.
+func mapped(t testing.TB, dir, suffix string, figures ...string) (total int) {
 	maps, err := os.ReadFile("/proc/self/smaps")
 	require.NoError(t, err)
 	ours := false
 	for line := range strings.Lines(string(maps)) {
-		var kib int
+		first, value, _ := strings.Cut(line, ":")
 		switch {
-		case !strings.Contains(strings.Fields(line)[0], ":"): // the start of a mapping
-			ours = strings.Contains(line, dir) && strings.HasSuffix(line, tableSuffix+"\n")
-		case ours:
-			if n, _ := fmt.Sscanf(line, "Rss: %d kB", &kib); n == 1 {
-				total += kib << 10
-			}
+		case !strings.HasSuffix(strings.Fields(line)[0], ":"): // the start of a mapping
+			ours = strings.Contains(line, dir) && strings.HasSuffix(line, suffix+"\n")
+		case ours && slices.Contains(figures, first):
+			var kib int
+			_, err := fmt.Sscanf(value, "%d kB", &kib)
+			require.NoError(t, err)
+			total += kib << 10
 		}
 	}
 	return total
 }
+
+// tablesInMemory is how much of a directory's tables is in the process's memory.
+func tablesInMemory(t testing.TB, dir string) int { return mapped(t, dir, tableSuffix, "Rss") }
 
 const (
 	manyKeys  = 600 // in a family

@@ -16,9 +16,9 @@ const ownSync = true
 
 // logSync syncs the log that Badger writes to. What Badger maps and what is synced here are the same pages of the file.
 type logSync struct {
-	dir string
-	log *os.File // nil before the first sync
-	id  int      // its number
+	dir  string
+	log  *os.File // nil before the first sync
+	next string   // the path of the one after it
 }
 
 // sync puts on disk what was last written. Badger goes on to its next log between two changes, never within one.
@@ -44,11 +44,7 @@ func (l *logSync) current() bool {
 	if err := syscall.Fstat(int(l.log.Fd()), &now); err != nil || now.Nlink == 0 {
 		return false
 	}
-	return errors.Is(syscall.Stat(l.path(l.id+1), &now), syscall.ENOENT)
-}
-
-func (l *logSync) path(id int) string {
-	return filepath.Join(l.dir, fmt.Sprintf("%05d%s", id, logSuffix))
+	return errors.Is(syscall.Stat(l.next, &now), syscall.ENOENT)
 }
 
 // find opens the newest log, and puts on disk that it is there.
@@ -63,10 +59,12 @@ func (l *logSync) find() error {
 		return fmt.Errorf("userstore: %s: %w", l.dir, os.ErrNotExist)
 	}
 	name := logs[len(logs)-1].Name
-	if l.id, err = strconv.Atoi(strings.TrimSuffix(name, logSuffix)); err != nil {
+	number, err := strconv.Atoi(strings.TrimSuffix(name, logSuffix))
+	if err != nil {
 		return err
 	}
-	if l.log, err = os.OpenFile(l.path(l.id), os.O_RDWR, 0); err != nil {
+	l.next = filepath.Join(l.dir, fmt.Sprintf("%05d%s", number+1, logSuffix))
+	if l.log, err = os.OpenFile(filepath.Join(l.dir, name), os.O_RDWR, 0); err != nil {
 		return err
 	}
 	return syncDir(l.dir)

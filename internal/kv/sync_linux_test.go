@@ -2,31 +2,15 @@ package kv
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 // dirtyLogs is how many bytes of a directory's mapped logs have yet to be written to the disk.
-func dirtyLogs(t testing.TB, dir string) (total int) {
-	maps, err := os.ReadFile("/proc/self/smaps")
-	require.NoError(t, err)
-	ours := false
-	for line := range strings.Lines(string(maps)) {
-		var kib int
-		switch name, value, _ := strings.Cut(line, ":"); {
-		case strings.Contains(name, "-"): // the start of a mapping
-			ours = strings.Contains(line, dir) && strings.HasSuffix(line, logSuffix+"\n")
-		case ours && strings.HasSuffix(name, "_Dirty"):
-			_, err := fmt.Sscanf(value, "%d kB", &kib)
-			require.NoError(t, err)
-			total += kib << 10
-		}
-	}
-	return total
+func dirtyLogs(t testing.TB, dir string) int {
+	return mapped(t, dir, logSuffix, "Shared_Dirty", "Private_Dirty")
 }
 
 // TestSync demands that what was acknowledged is on the disk, through many logs, and when the logs are all new.

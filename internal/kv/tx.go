@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"unsafe"
 )
 
 // overlay is a set of writes that are not yet in the engine.
@@ -54,7 +53,7 @@ func (o *overlay) set(w Write) {
 		return
 	}
 	o.bytes += len(w.Key)
-	o.index[unsafe.String(unsafe.SliceData(w.Key), len(w.Key))] = len(o.writes) // nobody changes a key from now on
+	o.index[Text(w.Key)] = len(o.writes)
 	o.writes = append(o.writes, w)
 }
 
