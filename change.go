@@ -38,7 +38,7 @@ func (c *change) find(uid string) (r *record, clears bool, err error) {
 	}
 	key := keys.Of(keys.User, uid)
 	if w, pending := c.Pending(key); !pending {
-		if r, ok := c.store.cache.Get(uid, c.Version()); ok {
+		if r := c.store.cache.Get(uid, c.Version()); r != nil {
 			return r, false, nil
 		}
 	} else if r, ok := w.Known.(*record); ok {

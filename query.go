@@ -188,16 +188,12 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 		return Page{}, err
 	}
 	defer rows.Close()
-	found := make([]*record, 0, min(w.Limit, 128))
-	for w.start(rows); rows.Valid() && len(found) < w.Limit; rows.Next() {
+	found := newRowList(min(w.Limit, 128))
+	for w.start(rows); rows.Valid() && len(found.uids) < w.Limit; rows.Next() {
 		if err := ctx.Err(); err != nil {
 			return Page{}, err
 		}
-		r, err := s.row(v, w, rows.At())
-		if err != nil {
-			return Page{}, err
-		}
-		found = append(found, r)
+		found.add(w.uidAt(rows.At()), w.last)
 		w.after = append(w.after[:0], rows.At()...)
 	}
 	if w.unread != nil {
@@ -207,26 +203,51 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 	if rows.Valid() {
 		page.Next = w.cursor()
 	}
-	page.Users = make([]User, len(found))
-	var copies cloner
-	for i, r := range found {
-		page.Users[i] = copies.clone(&r.User)
-	}
-	return page, nil
+	page.Users, err = s.users(v, found)
+	return page, err
 }
 
-// row reads the user at a place.
-func (s *Store) row(v kv.View, w *walk, pos []byte) (*record, error) {
-	uid := w.uidAt(pos)
-	if w.last != nil && w.last.UID == string(uid) {
-		return w.last, nil
+// rowList is a list of users by uid, with the records that had to be read to find them.
+type rowList struct {
+	uids []string
+	text []byte // of the uids
+	read []*record
+}
+
+func newRowList(n int) *rowList {
+	return &rowList{uids: make([]string, 0, n), text: make([]byte, 0, 16*n)}
+}
+
+// add appends a user. last is the record that was read last, of this user or not.
+func (l *rowList) add(uid []byte, last *record) {
+	if last != nil && last.UID == string(uid) {
+		l.read = append(append(l.read, make([]*record, len(l.uids)-len(l.read))...), last)
 	}
-	r, err := s.record(v, string(uid))
-	if err == nil && r == nil {
-		err = fmt.Errorf("%w: an index names user %s, who has no record", ErrCorrupt, uid)
+	start := len(l.text)
+	l.text = append(l.text, uid...)
+	l.uids = append(l.uids, kv.Text(l.text[start:]))
+}
+
+// users reads the users of a list. An index named them, so each is there.
+func (s *Store) users(v kv.View, list *rowList) ([]User, error) {
+	users := make([]User, len(list.uids))
+	var copies cloner
+	for i, r := range s.cache.GetAll(list.uids, v.Version()) {
+		if i < len(list.read) && list.read[i] != nil {
+			r = list.read[i]
+		}
+		if r == nil {
+			var err error
+			if r, err = s.record(v, list.uids[i]); err == nil && r == nil {
+				err = fmt.Errorf("%w: an index names user %s, who has no record", ErrCorrupt, list.uids[i])
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		users[i] = copies.clone(&r.User)
 	}
-	w.last = r
-	return r, err
+	return users, nil
 }
 
 func (s *Store) count(ctx context.Context, v kv.View, w *walk) (int, error) {

@@ -170,33 +170,43 @@ func (w *fieldWriter) time(tag int64, t time.Time) {
 // decodeRecord reads stored bytes back. run is the store's present run: who was seen online in another is offline. What
 // is not exactly what encode wrote is ErrCorrupt.
 func decodeRecord(uid string, b []byte, run uint64) (*record, error) {
+	r := new(record)
+	if err := r.decode(uid, b, run); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decode is decodeRecord into an empty record.
+func (r *record) decode(uid string, b []byte, run uint64) error {
 	if len(b) < sumLen {
-		return nil, fmt.Errorf("%w: record of %s is cut", ErrCorrupt, uid)
+		return fmt.Errorf("%w: record of %s is cut", ErrCorrupt, uid)
 	}
 	body := b[:len(b)-sumLen]
 	if checksum(uid, body) != binary.BigEndian.Uint32(b[len(body):]) {
-		return nil, fmt.Errorf("%w: record of %s fails its checksum", ErrCorrupt, uid)
+		return fmt.Errorf("%w: record of %s fails its checksum", ErrCorrupt, uid)
 	}
 	c := codecs.Get().(*codec)
 	defer codecs.Put(c)
 	c.in.Reset(body)
 	c.dec.Reset(&c.in)
-	r := &record{User: User{UID: uid, Status: Offline}}
-	d := fieldReader{codec: c, text: string(body)}
+	d := fieldReader{codec: c, text: uid + string(body)}
+	r.UID = d.text[:len(uid)]
 	if err := d.record(r); err != nil || c.in.Len() > 0 {
-		return nil, fmt.Errorf("%w: record of %s is not readable", ErrCorrupt, uid)
+		return fmt.Errorf("%w: record of %s is not readable", ErrCorrupt, uid)
 	}
 	if r.seen != run {
 		r.seen = 0
 	}
 	r.setOnline(r.seen)
-	return r, nil
+	return nil
 }
 
-// fieldReader cuts every string of a record out of one copy of its bytes: one allocation instead of one a string.
+// fieldReader cuts every string of a record out of one text: one allocation instead of one a string, and one place in
+// memory that whoever looks at the record comes to.
 type fieldReader struct {
 	*codec
-	text string
+	text string // uid, then what is read
 }
 
 var errForm = errors.New("malformed")

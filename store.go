@@ -21,7 +21,7 @@ import (
 type Store struct {
 	options
 	db     *kv.DB
-	cache  *cache.Cache[*record] // records by uid
+	cache  *cache.Cache[record]  // records by uid
 	counts *cache.Cache[[]share] // what the counters of a tag say, by what their keys start with
 	run    uint64                // tells who came online since Open from who did before; see record.seen
 }
@@ -85,7 +85,7 @@ func openError(err error) error {
 // start takes over an engine and brings what is in it up to this run.
 func (s *Store) start(engine kv.Engine, dir string) error {
 	size := s.cacheSize(dir)
-	s.cache, s.counts = cache.New[*record](size), cache.New[[]share](size/64)
+	s.cache, s.counts = cache.New[record](size), cache.New[[]share](size/64)
 	s.db = kv.New(engine, string([]byte{keys.Counter, keys.Role}), s.around)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
@@ -102,14 +102,14 @@ func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)
 	if s.cache == nil {
 		return func(uint64, bool) {}
 	}
-	var records []cache.Change[*record]
+	var records []cache.Change[record]
 	var counts []cache.Change[[]share]
 	for i := range writes {
 		switch w := &writes[i]; w.Key[0] {
 		case keys.User:
-			c := cache.Change[*record]{Key: kv.Text(w.Key[1:])}
-			if c.Value, c.Keep = w.Known.(*record); c.Keep {
-				c.Size = c.Value.weight()
+			c := cache.Change[record]{Key: kv.Text(w.Key[1:])}
+			if r, ok := w.Known.(*record); ok {
+				c.Value, c.Size = r, r.weight()
 			}
 			records = append(records, c)
 		case keys.Counter:
@@ -222,7 +222,7 @@ func (s *Store) active(v kv.View, uid string) (*record, error) {
 
 // record reads any user, from memory if it is there; nil if there is none. Nobody may change it.
 func (s *Store) record(v kv.View, uid string) (*record, error) {
-	if r, ok := s.cache.Get(uid, v.Version()); ok {
+	if r := s.cache.Get(uid, v.Version()); r != nil {
 		return r, nil
 	}
 	if !validID(uid) {
@@ -232,11 +232,13 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	if value == nil || err != nil || bytes.Equal(value, clearing) {
 		return nil, err
 	}
-	r, err := decodeRecord(uid, value, s.run)
-	if err == nil {
-		s.cache.Put(uid, r, r.weight(), version, v.Version())
+	e := new(cache.Entry[record])
+	r := &e.Value
+	if err := r.decode(uid, value, s.run); err != nil {
+		return nil, err
 	}
-	return r, err
+	s.cache.Put(r.UID, e, r.weight(), version, v.Version())
+	return r, nil
 }
 
 // seen reads a user and keeps in mind in which version.

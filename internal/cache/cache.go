@@ -16,24 +16,27 @@ type Cache[V any] struct {
 	shards [shards]shard[V]
 }
 
+// Entry is where a value is kept: beside what the cache has to know of it, so that finding it touches little memory. While
+// it is in a cache, nothing of it changes but what the lock guards.
+type Entry[V any] struct {
+	key     string
+	hash    uint64
+	version uint64
+	used    atomic.Bool
+	size    int
+	at      int // place in the ring; guarded by the lock
+	Value   V
+}
+
 type shard[V any] struct {
 	mu      sync.RWMutex
-	entries map[string]*entry[V]
-	ring    []*entry[V] // for the clock hand
+	entries map[uint64]*Entry[V] // by the hash of their keys; of two keys with one hash the first to come is kept
+	ring    []*Entry[V]          // for the clock hand
 	hand    int
 	size    int
 	limit   int
 	writing int    // commits under way that touch the shard
 	changed uint64 // the version of the last commit that touched it
-}
-
-type entry[V any] struct {
-	key     string
-	value   V
-	size    int
-	version uint64
-	at      int // place in the ring
-	used    atomic.Bool
 }
 
 // New makes a cache of about so many bytes, or nil for none.
@@ -44,60 +47,93 @@ func New[V any](bytes int) *Cache[V] {
 	c := &Cache[V]{seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i].limit = bytes / shards
-		c.shards[i].entries = map[string]*entry[V]{}
+		c.shards[i].entries = map[uint64]*Entry[V]{}
 	}
 	return c
 }
 
-func (c *Cache[V]) shard(key string) *shard[V] {
-	return &c.shards[maphash.String(c.seed, key)%shards]
+func (c *Cache[V]) hash(key string) uint64 { return maphash.String(c.seed, key) }
+
+func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] }
+
+// Get gives the value of key as a snapshot of that version sees it, or nil.
+func (c *Cache[V]) Get(key string, snapshot uint64) *V {
+	if c == nil {
+		return nil
+	}
+	if e := c.find(key); e.seen(key, snapshot) {
+		return &e.Value
+	}
+	return nil
 }
 
-// Get gives the value of key as a snapshot of that version sees it.
-func (c *Cache[V]) Get(key string, snapshot uint64) (value V, ok bool) {
+// GetAll is Get for many keys. Most of the time goes into waiting for memory, so it waits for all of them at once.
+func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []*V {
+	values := make([]*V, len(keys))
 	if c == nil {
-		return value, false
+		return values
 	}
-	s := c.shard(key)
+	entries := make([]*Entry[V], len(keys))
+	for i, key := range keys {
+		entries[i] = c.find(key)
+	}
+	for i, e := range entries {
+		if e.seen(keys[i], snapshot) {
+			values[i] = &e.Value
+		}
+	}
+	return values
+}
+
+// find gives the entry with the hash of a key, or nil.
+func (c *Cache[V]) find(key string) *Entry[V] {
+	hash := c.hash(key)
+	s := c.shard(hash)
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	e := s.entries[key]
-	if e == nil || e.version > snapshot {
-		return value, false
+	e := s.entries[hash]
+	s.mu.RUnlock()
+	return e
+}
+
+// seen tells whether this is the entry of a key, and seen by a snapshot. If so, it has been used.
+func (e *Entry[V]) seen(key string, snapshot uint64) bool {
+	if e == nil || e.version > snapshot || e.key != key {
+		return false
 	}
 	if !e.used.Load() {
 		e.used.Store(true)
 	}
-	return e.value, true
+	return true
 }
 
-// Put offers a value of about size bytes, written by version and read in a snapshot. It is taken only if nothing near it
-// has changed since the snapshot, for then it is the newest there is.
-func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) {
+// Put offers a new entry with a value of about size bytes, written by version and read in a snapshot. It is taken only if
+// nothing near it has changed since the snapshot, for then it is the newest there is.
+func (c *Cache[V]) Put(key string, e *Entry[V], size int, version, snapshot uint64) {
 	if c == nil {
 		return
 	}
-	s := c.shard(key)
+	e.key, e.hash, e.version, e.size = key, c.hash(key), version, size
+	s := c.shard(e.hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if snapshot >= s.changed {
-		s.put(key, value, size, version)
+		s.put(e)
 	}
 }
 
-func (s *shard[V]) put(key string, value V, size int, version uint64) {
+func (s *shard[V]) put(e *Entry[V]) {
 	const overhead = 128 // of the entry, its key's share of the map, and the ring
-	size += overhead + len(key)
-	if s.writing > 0 || s.entries[key] != nil || size > s.limit {
+	e.size += overhead + len(e.key)
+	if s.writing > 0 || s.entries[e.hash] != nil || e.size > s.limit {
 		return
 	}
-	for s.size+size > s.limit {
+	for s.size+e.size > s.limit {
 		s.evict()
 	}
-	e := &entry[V]{key: key, value: value, size: size, version: version, at: len(s.ring)}
-	s.entries[key] = e
+	e.at = len(s.ring)
+	s.entries[e.hash] = e
 	s.ring = append(s.ring, e)
-	s.size += size
+	s.size += e.size
 }
 
 // evict moves the clock hand on to an entry that nobody has used since it last passed.
@@ -114,23 +150,23 @@ func (s *shard[V]) evict() {
 	}
 }
 
-func (s *shard[V]) remove(e *entry[V]) {
+func (s *shard[V]) remove(e *Entry[V]) {
 	last := len(s.ring) - 1
 	s.ring[e.at] = s.ring[last]
 	s.ring[e.at].at = e.at
 	s.ring[last] = nil
 	s.ring = s.ring[:last]
 	s.size -= e.size
-	delete(s.entries, e.key)
+	delete(s.entries, e.hash)
 }
 
-// Change is a key that a commit is about to change. If it was in the cache and Keep is set, its new value comes to be
+// Change is a key that a commit is about to change. If it was in the cache and there is a new value, that comes to be
 // there in place of the old one.
 type Change[V any] struct {
 	Key   string
-	Value V
+	Value *V
 	Size  int // bytes, about
-	Keep  bool
+	hash  uint64
 }
 
 // Writing forgets the keys that a commit is about to change and takes none of their neighbours until the returned
@@ -140,23 +176,26 @@ func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure 
 		return func(uint64, bool) {}
 	}
 	for i := range changes {
-		s := c.shard(changes[i].Key)
+		change := &changes[i]
+		change.hash = c.hash(change.Key)
+		s := c.shard(change.hash)
 		s.mu.Lock()
 		s.writing++
-		if e := s.entries[changes[i].Key]; e != nil {
+		if e := s.entries[change.hash]; e != nil && e.key == change.Key {
 			s.remove(e)
 		} else {
-			changes[i].Keep = false
+			change.Value = nil
 		}
 		s.mu.Unlock()
 	}
 	return func(version uint64, sure bool) {
 		for i := range changes {
-			s := c.shard(changes[i].Key)
+			change := &changes[i]
+			s := c.shard(change.hash)
 			s.mu.Lock()
 			s.writing--
-			if s.changed = max(s.changed, version); sure && changes[i].Keep && s.changed == version {
-				s.put(changes[i].Key, changes[i].Value, changes[i].Size, version)
+			if s.changed = max(s.changed, version); sure && change.Value != nil && s.changed == version {
+				s.put(&Entry[V]{key: change.Key, hash: change.hash, version: version, size: change.Size, Value: *change.Value})
 			}
 			s.mu.Unlock()
 		}

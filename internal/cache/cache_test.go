@@ -11,20 +11,51 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func get[V any](c *Cache[V], key string, snapshot uint64) (value V, ok bool) {
+	return known(c.Get(key, snapshot))
+}
+
+// getAmong is get by GetAll.
+func getAmong[V any](c *Cache[V], key string, snapshot uint64) (value V, ok bool) {
+	return known(c.GetAll([]string{"nothing", key, ""}, snapshot)[1])
+}
+
+func known[V any](found *V) (value V, ok bool) {
+	if found == nil {
+		return value, false
+	}
+	return *found, true
+}
+
+func put[V any](c *Cache[V], key string, value V, size int, version, snapshot uint64) {
+	c.Put(key, &Entry[V]{Value: value}, size, version, snapshot)
+}
+
+func replacing[V any](key string, value V, keep bool) Change[V] {
+	change := Change[V]{Key: key, Size: 8}
+	if keep {
+		change.Value = &value
+	}
+	return change
+}
+
 func TestGetAndPut(t *testing.T) {
 	c := New[string](64 << 10)
-	_, ok := c.Get("k", 9)
+	_, ok := get(c, "k", 9)
 	require.False(t, ok)
-	c.Put("k", "v", 1, 5, 9)
-	v, ok := c.Get("k", 9)
+	put(c, "k", "v", 1, 5, 9)
+	v, ok := get(c, "k", 9)
 	require.True(t, ok)
 	require.Equal(t, "v", v)
-	_, ok = c.Get("k", 5)
+	v, ok = getAmong(c, "k", 9)
+	require.True(t, ok)
+	require.Equal(t, "v", v)
+	_, ok = get(c, "k", 5)
 	require.True(t, ok, "as old as the value")
-	_, ok = c.Get("k", 4)
+	_, ok = get(c, "k", 4)
 	require.False(t, ok, "older than the value")
-	c.Put("k", "again", 1, 6, 9)
-	v, _ = c.Get("k", 9)
+	put(c, "k", "again", 1, 6, 9)
+	v, _ = get(c, "k", 9)
 	require.Equal(t, "v", v, "the first to come stays")
 }
 
@@ -51,13 +82,13 @@ func TestWritten(t *testing.T) {
 	} {
 		c := New[string](64 << 10)
 		if test.cached {
-			c.Put("k", "old", 1, 1, 1)
+			put(c, "k", "old", 1, 1, 1)
 		}
-		c.Writing([]Change[string]{{"k", "new", 1, test.keep}})(test.version, test.sure)
-		v, _ := c.Get("k", 9)
+		c.Writing([]Change[string]{replacing("k", "new", test.keep)})(test.version, test.sure)
+		v, _ := get(c, "k", 9)
 		require.Equal(t, test.want, v, test.what)
 		if test.want != "" {
-			_, ok := c.Get("k", 1)
+			_, ok := get(c, "k", 1)
 			require.False(t, ok, "a snapshot from before does not see it")
 		}
 	}
@@ -65,30 +96,30 @@ func TestWritten(t *testing.T) {
 
 func TestWriting(t *testing.T) {
 	c := New[string](64 << 10)
-	c.Put("k", "old", 1, 1, 1)
+	put(c, "k", "old", 1, 1, 1)
 	done := c.Writing(changing("k"))
-	_, ok := c.Get("k", 1)
+	_, ok := get(c, "k", 1)
 	require.False(t, ok, "forgotten before the commit")
-	c.Put("k", "old", 1, 1, 1)
-	_, ok = c.Get("k", 1)
+	put(c, "k", "old", 1, 1, 1)
+	_, ok = get(c, "k", 1)
 	require.False(t, ok, "not taken during the commit")
 	done(2, true)
-	c.Put("k", "old", 1, 1, 1)
-	_, ok = c.Get("k", 9)
+	put(c, "k", "old", 1, 1, 1)
+	_, ok = get(c, "k", 9)
 	require.False(t, ok, "not taken from a snapshot before the commit")
-	c.Put("k", "new", 1, 2, 2)
-	v, ok := c.Get("k", 2)
+	put(c, "k", "new", 1, 2, 2)
+	v, ok := get(c, "k", 2)
 	require.True(t, ok)
 	require.Equal(t, "new", v)
 
 	first, second := c.Writing(changing("k", "other", "k")), c.Writing(changing("k"))
 	first(3, true)
-	c.Put("k", "x", 1, 3, 3)
-	_, ok = c.Get("k", 3)
+	put(c, "k", "x", 1, 3, 3)
+	_, ok = get(c, "k", 3)
 	require.False(t, ok, "the other commit is still under way")
 	second(0, false) // failed
-	c.Put("k", "x", 1, 3, 3)
-	_, ok = c.Get("k", 3)
+	put(c, "k", "x", 1, 3, 3)
+	_, ok = get(c, "k", 3)
 	require.True(t, ok)
 }
 
@@ -96,8 +127,10 @@ func TestNothing(t *testing.T) {
 	for _, bytes := range []int{0, -1} {
 		c := New[string](bytes)
 		require.Nil(t, c)
-		c.Put("k", "v", 1, 1, 1)
-		_, ok := c.Get("k", 1)
+		put(c, "k", "v", 1, 1, 1)
+		_, ok := get(c, "k", 1)
+		require.False(t, ok)
+		_, ok = getAmong(c, "k", 1)
 		require.False(t, ok)
 		c.Writing(changing("k"))(1, true)
 	}
@@ -116,15 +149,15 @@ func TestBounded(t *testing.T) {
 			require.LessOrEqual(t, s.size, s.limit)
 			for at, e := range s.ring {
 				require.Equal(t, at, e.at)
-				require.Same(t, e, s.entries[e.key])
+				require.Same(t, e, s.entries[e.hash])
 			}
 		}
 		return bytes, entries
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 20000 {
-		c.Put(fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
-		c.Get(fmt.Sprint("k", r.IntN(i+1)), 1)
+		put(c, fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
+		get(c, fmt.Sprint("k", r.IntN(i+1)), 1)
 		if i%100 == 0 {
 			c.Writing([]Change[int]{{Key: fmt.Sprint("k", i-3)}})(0, false)
 		}
@@ -132,8 +165,8 @@ func TestBounded(t *testing.T) {
 	bytes, entries := size()
 	require.Greater(t, bytes, limit*3/4, "the room is used")
 	require.Greater(t, entries, 400)
-	c.Put("huge", 1, limit, 1, 1)
-	_, ok := c.Get("huge", 1)
+	put(c, "huge", 1, limit, 1, 1)
+	_, ok := get(c, "huge", 1)
 	require.False(t, ok, "nothing is thrown out for what has no room")
 	after, _ := size()
 	require.Equal(t, bytes, after)
@@ -143,15 +176,15 @@ func TestBounded(t *testing.T) {
 func TestUsedStays(t *testing.T) {
 	c := New[int](1 << 20)
 	for i := range 200 {
-		c.Put(fmt.Sprint("hot", i), i, 100, 1, 1)
+		put(c, fmt.Sprint("hot", i), i, 100, 1, 1)
 	}
 	for i := range 50000 {
-		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
-		c.Get(fmt.Sprint("hot", i%200), 1)
+		put(c, fmt.Sprint("once", i), i, 100, 1, 1)
+		get(c, fmt.Sprint("hot", i%200), 1)
 	}
 	kept := 0
 	for i := range 200 {
-		if _, ok := c.Get(fmt.Sprint("hot", i), 1); ok {
+		if _, ok := get(c, fmt.Sprint("hot", i), 1); ok {
 			kept++
 		}
 	}
@@ -163,21 +196,37 @@ func TestUsedStays(t *testing.T) {
 func TestNewStays(t *testing.T) {
 	c := New[int](1 << 20)
 	for i := range 50000 {
-		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
+		put(c, fmt.Sprint("once", i), i, 100, 1, 1)
 	}
 	hits := 0
 	for range 2 {
 		hits = 0
 		for i := range 1500 { // a third of the room
 			key := fmt.Sprint("new", i)
-			if _, ok := c.Get(key, 1); ok {
+			if _, ok := get(c, key, 1); ok {
 				hits++
 			} else {
-				c.Put(key, i, 100, 1, 1)
+				put(c, key, i, 100, 1, 1)
 			}
 		}
 	}
 	require.Greater(t, hits, 1400)
+}
+
+// TestOneHash has two keys of one hash.
+func TestOneHash(t *testing.T) {
+	c := New[string](64 << 10)
+	put(c, "k", "v", 1, 1, 1)
+	hash := c.hash("other")
+	s := c.shard(hash)
+	e := &Entry[string]{key: "k2", hash: hash, Value: "v2"}
+	s.put(e)
+	_, ok := get(c, "other", 1)
+	require.False(t, ok, "another key's")
+	put(c, "other", "v3", 1, 1, 1)
+	require.Same(t, e, s.entries[hash], "the first to come stays")
+	c.Writing(changing("other"))(2, true)
+	require.Same(t, e, s.entries[hash], "it is not the one that changes")
 }
 
 // history is a store of numbers with all of its versions: what the cache is held against.
@@ -223,7 +272,7 @@ func TestNeverWrong(t *testing.T) {
 				version := h.newest.Load() + 1
 				var changes []Change[uint64]
 				for _, key := range batch {
-					changes = append(changes, Change[uint64]{Key: key, Value: version, Size: 8, Keep: r.IntN(2) == 0})
+					changes = append(changes, replacing(key, version, r.IntN(2) == 0))
 				}
 				done := c.Writing(changes)
 				switch r.IntN(8) {
@@ -265,14 +314,18 @@ func TestNeverWrong(t *testing.T) {
 				key := fmt.Sprint("k", r.IntN(keys))
 				want := h.at(key, snapshot)
 				reads.Add(1)
-				if got, ok := c.Get(key, snapshot); ok {
+				look := get[uint64]
+				if n%2 == 0 {
+					look = getAmong
+				}
+				if got, ok := look(c, key, snapshot); ok {
 					hits.Add(1)
 					if got != want {
 						t.Errorf("%s in snapshot %d is %d, should be %d", key, snapshot, got, want)
 						return
 					}
 				} else if want > 0 {
-					c.Put(key, want, 8, want, snapshot)
+					put(c, key, want, 8, want, snapshot)
 				}
 			}
 		})
