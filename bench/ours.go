@@ -23,6 +23,10 @@ func openOursEdge(dir string, durable bool) (Peer, error) {
 		userstore.WithProfile(userstore.ProfileEdge)))
 }
 
+func openOursUncached(dir string, durable bool) (Peer, error) {
+	return ours(userstore.Open(dir, userstore.WithSync(durable), userstore.WithRoles(roles...), userstore.WithCache(0)))
+}
+
 func openOursInMemory(string, bool) (Peer, error) {
 	return ours(userstore.OpenInMemory(userstore.WithRoles(roles...)))
 }

@@ -39,9 +39,9 @@ type Contender struct {
 	Title    string // for tables
 	Module   string // whose version is reported
 	Open     func(dir string, durable bool) (Peer, error)
-	InMemory bool // nothing outlives Close, and nothing is durable
-	Most     int  // users it can be loaded with in bearable time; 0 = any number
-	Extra    bool // a variant for a few rows only
+	InMemory bool     // nothing outlives Close, and nothing is durable
+	Most     int      // users it can be loaded with in bearable time; 0 = any number
+	Phases   []string // a variant's, beside loading; empty: all
 }
 
 // Us is the key of the contender that all others are compared with.
@@ -50,7 +50,8 @@ const us = "userstore"
 var contenders = []Contender{
 	{Key: us, Title: "this library", Module: "github.com/seed-3546c6b2/userstore", Open: openOurs},
 	{Key: "memory", Title: "this library, in memory", Open: openOursInMemory, InMemory: true},
-	{Key: "edge", Title: "this library, edge", Open: openOursEdge, Extra: true},
+	{Key: "edge", Title: "this library, edge", Open: openOursEdge, Phases: []string{phaseServe}},
+	{Key: "uncached", Title: "this library, no cache", Open: openOursUncached, Phases: []string{phaseRead}},
 	{Key: "badger", Title: "plain Badger", Module: "github.com/dgraph-io/badger/v4", Open: openBadger},
 	{Key: "badgerhold", Title: "badgerhold", Module: "github.com/timshannon/badgerhold/v4", Open: openBadgerhold, Most: 5000},
 	{Key: "bbolt", Title: "bbolt, by hand", Module: "go.etcd.io/bbolt", Open: openBolt},

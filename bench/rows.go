@@ -30,6 +30,7 @@ const (
 	rowCreate1     = "create-1"
 	rowCreate64    = "create-64"
 	rowUpdate64    = "update-64"
+	rowUpdateLong  = "update-64-long"
 	rowLeastCreate = "least-create"
 	rowLeastUpdate = "least-update"
 	rowGet         = "get-uniform-1"
@@ -67,6 +68,7 @@ var tables = []Table{
 		{ID: rowCreate64, Title: "create, 64 writers", Phase: phaseWrite},
 		{ID: "update-1", Title: "update, 1 writer", Phase: phaseWrite},
 		{ID: rowUpdate64, Title: "update, 64 writers", Phase: phaseWrite},
+		{ID: rowUpdateLong, Title: "the same, ten times as long", Phase: phaseWrite},
 		{ID: "delete-1", Title: "delete, 1 writer", Phase: phaseWrite},
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
 		{ID: rowLeastCreate, Title: "create, 64 in a transaction, nothing checked", Phase: phaseWrite, Only: "badger"},

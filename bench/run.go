@@ -182,14 +182,14 @@ func clear(dir string) error {
 // ones would need too much memory.
 func (p *Plan) runs(c Contender, phase string, users, rep int) bool {
 	switch {
-	case users != p.Main && (c.Most > 0 || c.Extra), users == p.Large && c.InMemory:
+	case users != p.Main && c.Most > 0, users == p.Large && c.InMemory:
 		return false
 	case phase == phaseLoad:
 		return !c.InMemory && (users != p.Large || rep == 0)
 	case !p.measures(c, phase):
 		return false
-	case c.Extra:
-		return phase == phaseServe
+	case len(c.Phases) > 0 && !slices.Contains(c.Phases, phase):
+		return false
 	case phase == phaseServe:
 		return !c.InMemory
 	case phase == phaseRead:

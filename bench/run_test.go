@@ -46,6 +46,8 @@ func TestWhoTakesPart(t *testing.T) {
 	require.False(t, runs("badgerhold", phaseLoad, p.Large, 0))
 	require.True(t, runs("edge", phaseServe, p.Main, 0))
 	require.False(t, runs("edge", phaseRead, p.Main, 0))
+	require.True(t, runs("uncached", phaseRead, p.Large, 0))
+	require.False(t, runs("uncached", phaseServe, p.Large, 0))
 	p.Rows = "^count"
 	require.False(t, runs("bbolt", phaseWrite, p.Main, 0), "nothing of it is asked for")
 	require.True(t, runs("bbolt", phaseRead, p.Main, 0))

@@ -76,12 +76,12 @@ func besideTag(what string, size func(*Plan) int) Target {
 	}, times}
 }
 
-// growth judges rows at the large size against the same at the small one.
-func growth(what string, rows ...string) Target {
+// growth judges rows of a contender at the large size against the same at the small one.
+func growth(what, contender string, rows ...string) Target {
 	return Target{what, "≤ 1.5 ×", func(r *Results, p *Plan) (float64, bool) {
 		var list []float64
 		for _, row := range rows {
-			list = append(list, r.median(p.Large, us, row)/r.median(p.Small, us, row))
+			list = append(list, r.median(p.Large, contender, row)/r.median(p.Small, contender, row))
 		}
 		x := worst(list...)
 		return x, x <= 1.5
@@ -104,6 +104,8 @@ var targets = []Target{
 	atMost(1.1, "durable create, 1 writer, of plain Badger's time", rowCreate1, "badger"),
 	atLeast(8, "durable update, 64 writers: plain Badger takes", rowUpdate64, "badger"),
 	atLeast(10, "durable update, 64 writers: SQLite takes", rowUpdate64, sqlite...),
+	atLeast(8, "the same for ten times as long: plain Badger takes", rowUpdateLong, "badger"),
+	atLeast(10, "the same for ten times as long: SQLite takes", rowUpdateLong, sqlite...),
 	atMost(0.5, "get, uniform, of SQLite's time", rowGet, sqlite...),
 	atMost(0.6, "get, uniform, of plain Badger's time", rowGet, "badger"),
 	faster("get, skewed: the fastest peer, in memory or not, takes", rowSkewed, atMain, all),
@@ -111,8 +113,9 @@ var targets = []Target{
 	faster("page of 100 by start of the name: the fastest on-disk peer takes", rowPrefix, atMain, onDisk),
 	besideTag("page by tag and role, the slowest kind, of a page by tag", atMain),
 	besideTag("the same at the large size", atLarge),
-	growth("full pages, the slowest kind, large size of small", pages...),
-	growth("count by tag or role, large size of small", rowCountTag, rowCountRole),
+	growth("full pages, the slowest kind, large size of small", us, pages...),
+	growth("the same where nothing is cached", "uncached", pages...),
+	growth("count by tag or role, large size of small", us, rowCountTag, rowCountRole),
 	faster("bulk load: the fastest on-disk peer takes", rowLoad, atMain, onDisk),
 	faster("the same at the large size", rowLoad, atLarge, onDisk),
 	bound("bulk load at the large size, peak memory", rowLoadRSS, us, atLarge, 500*mb, size),

@@ -38,6 +38,18 @@ func (b *bench) time(row string, workers, round, most int, op func(n int) error)
 	return nil
 }
 
+// settle waits until what the measurement before left to be done in the background is done, or for ten seconds.
+func settle() {
+	const glance, idle = 100 * time.Millisecond, 5 * time.Millisecond
+	for range 10 * time.Second / glance {
+		before := processorTime()
+		time.Sleep(glance)
+		if processorTime()-before < idle {
+			return
+		}
+	}
+}
+
 // spread calls op with the numbers from first on, below most, from so many goroutines, for about so long or until one
 // fails. next is above all numbers that were used.
 func spread(length time.Duration, workers, first, most int, op func(n int) error) (next, done int, err error) {

@@ -44,6 +44,11 @@ const (
 	tableLoad  = 2 << 20
 	tableSmall = 1 << 20
 	blockSize  = 4 << 10
+
+	// The first level below holds as much as comes down to it at once. With Badger's 10 MiB there is one level more that
+	// everything has to be written through.
+	levelDisk  = 4 * memtableDisk
+	levelSmall = 10 << 20
 )
 
 func (c Config) memtable() int64 {
@@ -69,6 +74,13 @@ func (c Config) tableSize() int64 {
 // loadSize is about the size of the tables that a load makes.
 func (c Config) loadSize() int64 { return min(c.tableSize(), tableLoad) }
 
+func (c Config) levelSize() int64 {
+	if c.Small || c.Dir == "" {
+		return levelSmall
+	}
+	return levelDisk
+}
+
 func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
 		WithInMemory(c.Dir == "").
@@ -83,6 +95,7 @@ func (c Config) badger() badger.Options {
 		WithMemTableSize(c.memtable()).
 		WithNumMemtables(3).
 		WithBaseTableSize(c.tableSize()).
+		WithBaseLevelSize(c.levelSize()).
 		WithBlockSize(blockSize).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
