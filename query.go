@@ -133,13 +133,18 @@ func (s *Store) walk(ctx context.Context, begin func(kv.View) (*walk, error), se
 // roles, no index either: those are counted as they change.
 func (s *Store) Count(ctx context.Context, q Query) (int, error) {
 	q.Limit, q.Cursor = 0, ""
-	w, err := newWalk(q, "")
-	if err != nil {
+	var w walk
+	if err := w.init(&q, ""); err != nil {
 		return 0, err
 	}
 	n := 0
-	err = s.read(ctx, func(v kv.View) error {
-		n, err = s.count(ctx, v, w)
+	err := s.read(ctx, func(v kv.View) (err error) {
+		if w.counted() {
+			n, err = s.counters(v, &w)
+			return err
+		}
+		w := w // on the heap
+		n, err = s.count(ctx, v, &w)
 		return err
 	})
 	return n, err

@@ -40,42 +40,51 @@ type walk struct {
 
 // newWalk checks a query (facts 3.2 and 13.2 have what CometChat's lists can be asked). who tells apart the same query asked by or about different users.
 func newWalk(q Query, who string) (*walk, error) {
-	w := &walk{Query: q, given: q, who: who, inName: q.Search != "", inUID: q.Search != ""}
+	w := new(walk)
+	return w, w.init(&q, who)
+}
+
+// init is newWalk for a walk that need not be on the heap.
+func (w *walk) init(q *Query, who string) error {
+	*w = walk{Query: *q, given: *q, who: who, inName: q.Search != "", inUID: q.Search != ""}
 	switch {
 	case q.Limit < 0 || q.Limit > maxPage:
-		return nil, invalid("limit", ruleRange, maxPage)
+		return invalid("limit", ruleRange, maxPage)
 	case q.Sort > SortStatus:
-		return nil, invalid("sort", ruleUnknown)
+		return invalid("sort", ruleUnknown)
 	case q.Status != "" && q.Status != Online && q.Status != Offline:
-		return nil, invalid(FieldStatus, ruleUnknown)
+		return invalid(FieldStatus, ruleUnknown)
 	case q.Deactivated > DeactivatedOnly:
-		return nil, invalid("deactivated", ruleUnknown)
+		return invalid("deactivated", ruleUnknown)
 	case (q.FriendsOnly || q.HideBlocked) && who == "":
-		return nil, invalid("friendsOnly, hideBlocked", ruleViewer)
+		return invalid("friendsOnly, hideBlocked", ruleViewer)
 	}
 	for _, f := range q.SearchIn {
 		if f != FieldName && f != FieldUID {
-			return nil, invalid("searchIn", ruleUnknown)
+			return invalid("searchIn", ruleUnknown)
 		}
 	}
 	if w.Limit == 0 {
 		w.Limit = defaultPage
 	}
 	if err := w.readCursor(q.Cursor); err != nil {
-		return nil, err
+		return err
 	}
 	w.fold()
-	return w, nil
+	return nil
+}
+
+// statesOf are the rosters that a query looks at.
+var statesOf = [...][]keys.State{
+	DeactivatedExclude: {keys.Active},
+	DeactivatedInclude: {keys.Active, keys.Deactivated},
+	DeactivatedOnly:    {keys.Deactivated},
 }
 
 // fold brings what is looked for into the form of what is stored. What cannot be stored matches nobody, and must not get
 // into a key.
 func (w *walk) fold() {
-	w.states = [][]keys.State{
-		DeactivatedExclude: {keys.Active},
-		DeactivatedInclude: {keys.Active, keys.Deactivated},
-		DeactivatedOnly:    {keys.Deactivated},
-	}[w.Deactivated]
+	w.states = statesOf[w.Deactivated]
 	if w.Search != "" {
 		w.name, w.uid = strings.ToLower(w.Search), foldUID(w.Search)
 		in := func(f Field) bool { return len(w.SearchIn) == 0 || slices.Contains(w.SearchIn, f) }
