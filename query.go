@@ -250,7 +250,7 @@ func (s *Store) users(v kv.View, list *rowList) ([]User, error) {
 				return nil, err
 			}
 		}
-		users[i] = copies.clone(&r.User)
+		copies.clone(&users[i], &r.User)
 	}
 	return users, nil
 }

@@ -57,11 +57,10 @@ type cloner struct {
 	tags []string
 }
 
-func (c *cloner) clone(u *User) User {
-	mine := *u
-	mine.Metadata, c.text = carve(c.text, u.Metadata, 4096)
-	mine.Tags, c.tags = carve(c.tags, u.Tags, 64)
-	return mine
+func (c *cloner) clone(to, u *User) {
+	*to = *u
+	to.Metadata, c.text = carve(c.text, u.Metadata, 4096)
+	to.Tags, c.tags = carve(c.tags, u.Tags, 64)
 }
 
 // carve copies from into what is left of room, or into new room of at least so many, and gives the copy, which has no

@@ -55,6 +55,10 @@ func (s *sharedStream) Seek(pos []byte) {
 
 // fill reads on from the key, or behind it.
 func (s *sharedStream) fill(behind bool) {
+	if s.ends == nil {
+		const likely = 48 // bytes of a place
+		s.places, s.ends = make([]byte, 0, s.ahead*likely), make([]int, 0, s.ahead)
+	}
 	s.places, s.ends, s.at = s.places[:0], s.ends[:0], 0
 	s.it.Seek(s.key)
 	if behind && s.it.Valid() && bytes.Equal(s.it.Key(), s.key) {

@@ -24,20 +24,34 @@ func Keys(v kv.View, prefix []byte, reverse bool) Stream {
 	return &keyStream{prefix: prefix, it: v.Iterate(prefix, reverse)}
 }
 
+// keyStream asks the iterator once for each place; who combines streams asks more often.
 type keyStream struct {
 	it     kv.Iterator
 	prefix []byte
 	key    []byte
+	at     []byte
+	valid  bool
 }
 
 func (s *keyStream) Seek(pos []byte) {
 	s.key = append(append(s.key[:0], s.prefix...), pos...)
 	s.it.Seek(s.key)
+	s.look()
 }
 
-func (s *keyStream) Next()       { s.it.Next() }
-func (s *keyStream) Valid() bool { return s.it.Valid() }
-func (s *keyStream) At() []byte  { return s.it.Key()[len(s.prefix):] }
+func (s *keyStream) Next() {
+	s.it.Next()
+	s.look()
+}
+
+func (s *keyStream) look() {
+	if s.valid = s.it.Valid(); s.valid {
+		s.at = s.it.Key()[len(s.prefix):]
+	}
+}
+
+func (s *keyStream) Valid() bool { return s.valid }
+func (s *keyStream) At() []byte  { return s.at }
 func (s *keyStream) Close()      { s.it.Close() }
 
 // List walks places that are given, sorted in the direction of the walk.
@@ -79,16 +93,22 @@ func Union(streams []Stream, reverse bool) Stream {
 // union keeps the streams that are not at their end in a heap, the one that stands first on top.
 type union struct {
 	all     []Stream
-	heap    []Stream
+	heap    []head
 	last    []byte
 	compare func(a, b []byte) int
+}
+
+// head is a stream and where it stands.
+type head struct {
+	Stream
+	at []byte
 }
 
 func (u *union) Seek(pos []byte) {
 	u.heap = u.heap[:0]
 	for _, s := range u.all {
 		if s.Seek(pos); s.Valid() {
-			u.heap = append(u.heap, s)
+			u.heap = append(u.heap, head{s, s.At()})
 		}
 	}
 	for i := len(u.heap)/2 - 1; i >= 0; i-- {
@@ -97,11 +117,14 @@ func (u *union) Seek(pos []byte) {
 }
 
 func (u *union) Next() {
-	u.last = append(u.last[:0], u.heap[0].At()...)
-	for len(u.heap) > 0 && bytes.Equal(u.heap[0].At(), u.last) {
-		if u.heap[0].Next(); !u.heap[0].Valid() {
+	u.last = append(u.last[:0], u.heap[0].at...)
+	for len(u.heap) > 0 && bytes.Equal(u.heap[0].at, u.last) {
+		top := &u.heap[0]
+		if top.Next(); top.Valid() {
+			top.at = top.At()
+		} else {
 			end := len(u.heap) - 1
-			u.heap[0] = u.heap[end]
+			*top = u.heap[end]
 			u.heap = u.heap[:end]
 		}
 		u.sink(0)
@@ -112,7 +135,7 @@ func (u *union) sink(i int) {
 	for {
 		first := i
 		for child := 2*i + 1; child <= 2*i+2 && child < len(u.heap); child++ {
-			if u.compare(u.heap[child].At(), u.heap[first].At()) < 0 {
+			if u.compare(u.heap[child].at, u.heap[first].at) < 0 {
 				first = child
 			}
 		}
@@ -125,7 +148,7 @@ func (u *union) sink(i int) {
 }
 
 func (u *union) Valid() bool { return len(u.heap) > 0 }
-func (u *union) At() []byte  { return u.heap[0].At() }
+func (u *union) At() []byte  { return u.heap[0].at }
 func (u *union) Close()      { closeAll(u.all) }
 
 func closeAll(streams []Stream) {
