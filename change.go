@@ -127,9 +127,9 @@ func (c *change) settle(d *draft, clears bool) error {
 	return c.save(d)
 }
 
-// edit runs an edit by somebody on a user and stores the result, unless it is the same as before.
-func (c *change) edit(old *record, by editor, edit func(*User) error) (*record, error) {
-	d, err := c.store.edited(old, by, edit)
+// revise stores what work makes of a user, if it changes it, and gives what is stored then.
+func (c *change) revise(old *record, work func(*record) (*draft, error)) (*record, error) {
+	d, err := work(old)
 	if err != nil || d == nil {
 		return old, err
 	}

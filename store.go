@@ -263,12 +263,17 @@ func notFound(uid string) error {
 // edit may run more than once, and beside the edits of other calls. Where somebody else has just changed the user, it runs
 // again while other writers wait: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
-	return s.edit(ctx, foldUID(uid), backEnd, edit, func(u *record, _ getter) error {
+	return s.edit(ctx, foldUID(uid), backEnd, edit, activeOnly(uid))
+}
+
+// activeOnly is the check that a user is there and active.
+func activeOnly(uid string) func(*record, getter) error {
+	return func(u *record, _ getter) error {
 		if u == nil || !u.DeactivatedAt.IsZero() {
 			return notFound(uid)
 		}
 		return nil
-	})
+	}
 }
 
 // getter reads a key of a view, or of what a change sees.
@@ -281,14 +286,24 @@ func getterOf(v kv.View) getter {
 	}
 }
 
-// edit changes a user. What comes of it is worked out ahead of the turn, and again in it if the user was changed
-// meanwhile. check refuses, each time, a user that may not be edited; nil if there is none.
+// edit is revise by an edit.
 func (s *Store) edit(ctx context.Context, uid string, by editor, edit func(*User) error, check func(*record, getter) error) (User, error) {
 	if edit == nil {
 		return User{}, invalid("edit", ruleRequired)
 	}
+	r, err := s.revise(ctx, uid, check, func(old *record) (*draft, error) { return s.edited(old, by, edit) })
+	if err != nil {
+		return User{}, err
+	}
+	return r.clone(), nil
+}
+
+// revise changes a user and gives what is stored then. What comes of it is worked out ahead of the turn, and again in it
+// if the user was changed meanwhile; no draft means no change. check refuses, each time, a user that may not be changed;
+// nil if there is none.
+func (s *Store) revise(ctx context.Context, uid string, check func(*record, getter) error, work func(*record) (*draft, error)) (*record, error) {
 	if s.readOnly {
-		return User{}, ErrReadOnly
+		return nil, ErrReadOnly
 	}
 	var before sight
 	err := s.read(ctx, func(v kv.View) (err error) {
@@ -298,14 +313,11 @@ func (s *Store) edit(ctx context.Context, uid string, by editor, edit func(*User
 		return err
 	})
 	if err != nil {
-		return User{}, err
+		return nil, err
 	}
-	d, err := s.edited(before.user, by, edit)
-	if err != nil {
-		return User{}, err
-	}
-	if d == nil {
-		return before.user.clone(), nil
+	d, err := work(before.user)
+	if err != nil || d == nil {
+		return before.user, err
 	}
 	var stored *record
 	err = s.update(ctx, func(c *change) (err error) {
@@ -323,13 +335,10 @@ func (s *Store) edit(ctx context.Context, uid string, by editor, edit func(*User
 			stored = d.now
 			return c.save(d)
 		}
-		stored, err = c.edit(old, by, edit)
+		stored, err = c.revise(old, work)
 		return err
 	})
-	if err != nil {
-		return User{}, err
-	}
-	return stored.clone(), nil
+	return stored, err
 }
 
 // Upsert creates the user, or replaces all editable fields of the one that has its uid; fields that u leaves empty are
@@ -356,11 +365,13 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 		case !old.DeactivatedAt.IsZero():
 			return exists(old.UID)
 		}
-		stored, err = c.edit(old, backEnd, func(edited *User) error {
-			r := record{User: *edited}
-			r.setEditable(&fresh.User)
-			*edited = r.User
-			return nil
+		stored, err = c.revise(old, func(old *record) (*draft, error) {
+			return s.edited(old, backEnd, func(edited *User) error {
+				r := record{User: *edited}
+				r.setEditable(&fresh.User)
+				*edited = r.User
+				return nil
+			})
 		})
 		return err
 	})
@@ -496,16 +507,13 @@ func (s *Store) SetStatus(ctx context.Context, uid string, st Status) error {
 	if st != Online && st != Offline {
 		return invalid(FieldStatus, ruleUnknown)
 	}
-	return s.update(ctx, func(c *change) error {
-		old, err := c.active(uid)
-		if err != nil {
-			return err
-		}
+	_, err := s.revise(ctx, foldUID(uid), activeOnly(uid), func(old *record) (*draft, error) {
 		r := *old
 		r.LastActiveAt = s.now()
 		if r.setOnline(0); st == Online {
 			r.setOnline(s.run)
 		}
-		return c.put(old, &r)
+		return newDraft(old, &r)
 	})
+	return err
 }
