@@ -149,18 +149,23 @@ func (s *Store) begin(ctx context.Context, fn func(*change) error) (wait func() 
 // taken, if only by a deactivated user. A *FieldError says which value breaks which rule (facts 3.1).
 func (s *Store) Create(ctx context.Context, u User) (User, error) {
 	fresh, err := newRecord(u)
-	if err != nil {
-		return User{}, err
+	if err == nil {
+		err = s.create(ctx, fresh)
 	}
-	d, err := firstDraft(fresh, s.now())
 	if err != nil {
-		return User{}, err
-	}
-	seen := s.absent(d.key)
-	if err := s.update(ctx, func(c *change) error { return c.create(d, seen) }); err != nil {
 		return User{}, err
 	}
 	return fresh.clone(), nil
+}
+
+// create stores a new user, and completes its record.
+func (s *Store) create(ctx context.Context, fresh *record) error {
+	d, err := firstDraft(fresh, s.now())
+	if err != nil {
+		return err
+	}
+	seen := s.absent(d.key)
+	return s.update(ctx, func(c *change) error { return c.create(d, seen) })
 }
 
 // absent looks, ahead of the turn, whether nobody has the uid of a key. What goes wrong is for the change to find.
@@ -349,36 +354,35 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	var stored *record
-	err = s.update(ctx, func(c *change) error {
-		old, clears, err := c.find(fresh.UID)
+	var nobody bool
+	replaceable := func(old *record, _ getter) error {
+		nobody = old == nil
 		switch {
-		case err != nil:
-			return err
-		case old == nil:
-			stored = fresh
-			d, err := firstDraft(fresh, s.now())
-			if err != nil {
-				return err
-			}
-			return c.settle(d, clears)
+		case nobody:
+			return ErrNotFound
 		case !old.DeactivatedAt.IsZero():
 			return exists(old.UID)
 		}
-		stored, err = c.revise(old, func(old *record) (*draft, error) {
-			return s.edited(old, backEnd, func(edited *User) error {
-				r := record{User: *edited}
-				r.setEditable(&fresh.User)
-				*edited = r.User
-				return nil
-			})
-		})
-		return err
-	})
-	if err != nil {
-		return User{}, err
+		return nil
 	}
-	return stored.clone(), nil
+	replace := func(edited *User) error {
+		r := record{User: *edited}
+		r.setEditable(&fresh.User)
+		*edited = r.User
+		return nil
+	}
+	for {
+		if u, err := s.edit(ctx, fresh.UID, backEnd, replace, replaceable); !nobody {
+			return u, err
+		}
+		err := s.create(ctx, fresh)
+		if err == nil {
+			return fresh.clone(), nil
+		}
+		if !errors.Is(err, ErrExists) { // if it is, somebody was faster
+			return User{}, err
+		}
+	}
 }
 
 func exists(uid string) error { return fmt.Errorf("%w: user %s", ErrExists, uid) }

@@ -47,11 +47,15 @@ func (b *bench) run() (map[string]float64, error) {
 }
 
 func (b *bench) load() error {
+	start := b.clock()
 	peer, err := b.contender.Open(b.dir, true)
 	if err != nil {
 		return err
 	}
-	start := b.clock()
+	b.out["new-open"] = float64(b.clock() - start)
+	b.out["new-disk"] = float64(diskUsage(b.dir))
+	b.memory("VmRSS", "new-rss")
+	start = b.clock()
 	err = peer.Load(b.All())
 	b.out[rowLoad] = float64(b.clock()-start) / float64(b.Users)
 	b.memory("VmHWM", rowLoadRSS)

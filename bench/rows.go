@@ -100,7 +100,10 @@ var tables = []Table{
 		{ID: rowCountTag, Title: "count by tag, 10 % of all", Phase: phaseRead},
 		{ID: rowCountRole, Title: "count by role, 10 % of all", Phase: phaseRead},
 	}},
-	{"Loading, files and memory", "Loading is time for each user, durable at the end.", []Row{
+	{"Loading, files and memory", "Loading is time for each user, durable at the end. A new store is open and has nobody in it.", []Row{
+		{ID: "new-open", Title: "open a new store", Phase: phaseLoad},
+		{ID: "new-disk", Title: "disk space of a new store", Phase: phaseLoad, Bytes: true},
+		{ID: "new-rss", Title: "memory with a new store (RSS)", Phase: phaseLoad, Bytes: true},
 		{ID: rowLoad, Title: "bulk load into an empty store", Phase: phaseLoad},
 		{ID: rowLoadRSS, Title: "peak memory while loading (RSS)", Phase: phaseLoad, Bytes: true, Whole: true},
 		{ID: "load-close", Title: "close after loading", Phase: phaseLoad, Whole: true},

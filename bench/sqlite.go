@@ -72,7 +72,7 @@ func (c sqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func openSQL(d driver.Driver, dir string, durable bool) (Peer, error) {
-	pragmas := `PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA mmap_size = 4294967296;
+	pragmas := `PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA cache_size = -98304; PRAGMA mmap_size = 4294967296;
 		PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000; PRAGMA synchronous = NORMAL;`
 	if durable {
 		pragmas += "PRAGMA synchronous = FULL;"

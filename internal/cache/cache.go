@@ -16,8 +16,8 @@ type Cache[V any] struct {
 	shards [shards]shard[V]
 }
 
-// Entry is where a value is kept: beside what the cache has to know of it, so that finding it touches little memory. While
-// it is in a cache, nothing of it changes but what the lock guards.
+// Entry is where a value is kept: beside what the cache has to know of it, so that finding it touches little memory. Once
+// it is in a cache only used and at change.
 type Entry[V any] struct {
 	key     string
 	hash    uint64
