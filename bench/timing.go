@@ -40,7 +40,7 @@ func (b *bench) time(row string, workers, round, most int, op func(n int) error)
 
 // settle waits until what the measurement before left to be done in the background is done, or for ten seconds.
 func settle() {
-	const glance, idle = 100 * time.Millisecond, 5 * time.Millisecond
+	const glance, idle = 30 * time.Millisecond, 2 * time.Millisecond
 	for range 10 * time.Second / glance {
 		before := processorTime()
 		time.Sleep(glance)
