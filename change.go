@@ -58,22 +58,11 @@ func (c *change) find(uid string) (r *record, clears bool, err error) {
 // active reads a user that is not deactivated.
 func (c *change) active(uid string) (*record, error) {
 	r, err := c.user(foldUID(uid))
-	if err == nil && (r == nil || !r.DeactivatedAt.IsZero()) {
-		err = notFound(uid)
+	if err == nil {
+		err = isActive(r, uid)
 	}
 	return r, err
 }
-
-// sight is what was seen of a user ahead of the turn.
-type sight struct {
-	key     []byte
-	user    *record // nil: nobody
-	version uint64
-	ok      bool // it was seen
-}
-
-// holds tells whether what was seen surely is still so.
-func (c *change) holds(s sight) bool { return s.ok && c.Unchanged(s.key, s.version, s.user != nil) }
 
 // draft is what storing a user comes to, worked out ahead of the turn as far as it depends on the user alone.
 type draft struct {
@@ -125,15 +114,6 @@ func (c *change) settle(d *draft, clears bool) error {
 		}
 	}
 	return c.save(d)
-}
-
-// revise stores what work makes of a user, if it changes it, and gives what is stored then.
-func (c *change) revise(old *record, work func(*record) (*draft, error)) (*record, error) {
-	d, err := work(old)
-	if err != nil || d == nil {
-		return old, err
-	}
-	return d.now, c.save(d)
 }
 
 // edited works out what an edit by somebody comes to; nil if it changes nothing.

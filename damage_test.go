@@ -61,8 +61,8 @@ func newSpecimen(t testing.TB, closed, sync bool, key []byte) *specimen {
 		require.NoError(t, store.Close())
 	} else {
 		require.Eventually(t, func() bool { // the copy is not of one moment, so nothing may be under way
-			logs, err := filepath.Glob(filepath.Join(running, "*.mem"))
-			return err == nil && len(logs) == 1
+			rests, err := atRest(store, running)
+			return err == nil && rests
 		}, time.Minute, time.Millisecond)
 	}
 	require.NoError(t, os.CopyFS(s.dir, os.DirFS(running)))

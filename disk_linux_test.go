@@ -8,11 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -178,27 +178,6 @@ func TestRestoreOnFullDisk(t *testing.T) {
 	}
 }
 
-// rest waits until Badger has nothing to do that takes or gives back room: one log, too few tables to be merged, and no
-// other files of tables.
-func rest(s *userstore.Store, dir string) error {
-	for {
-		stats, err := s.Stats(bg)
-		if err != nil {
-			return err
-		}
-		tables := 0
-		for _, level := range stats.Levels {
-			tables += level.Tables
-		}
-		logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
-		files, err2 := filepath.Glob(filepath.Join(dir, "*.sst"))
-		if err != nil || err2 != nil || len(logs) == 1 && len(files) == tables && stats.Levels[0].Tables < 4 {
-			return errors.Join(err, err2)
-		}
-		runtime.Gosched()
-	}
-}
-
 // filledChild waits while somebody else fills the disk to the last byte.
 func filledChild(args []string) error {
 	s, err := userstore.Open(args[0], edge)
@@ -212,8 +191,12 @@ func filledChild(args []string) error {
 		}
 		fmt.Println(uid)
 	}
-	if err := rest(s, args[0]); err != nil {
-		return err
+	for range time.Tick(time.Millisecond) {
+		if rests, err := atRest(s, args[0]); err != nil {
+			return err
+		} else if rests {
+			break
+		}
 	}
 	fmt.Println("fill")
 	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {

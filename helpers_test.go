@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -248,4 +249,23 @@ func rename(name string) func(*userstore.User) error {
 		u.Name = name
 		return nil
 	}
+}
+
+// atRest tells whether Badger has nothing to do that makes files or takes them away: one log, too few tables to be merged,
+// and no files of other tables.
+func atRest(s *userstore.Store, dir string) (bool, error) {
+	stats, err := s.Stats(bg)
+	if err != nil {
+		return false, err
+	}
+	tables := 0
+	for _, level := range stats.Levels {
+		tables += level.Tables
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return false, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	return len(logs) == 1 && len(files) == tables && stats.Levels[0].Tables < 4, err
 }

@@ -143,7 +143,7 @@ func (s *Store) Count(ctx context.Context, q Query) (int, error) {
 			n, err = s.counters(v, &w)
 			return err
 		}
-		w := w // on the heap
+		w := w // a copy on the heap, where only a walk over an index needs it
 		n, err = s.count(ctx, v, &w)
 		return err
 	})
@@ -236,11 +236,12 @@ func (l *rowList) add(uid []byte, last *record) {
 // users reads the users of a list. An index named them, so each is there.
 func (s *Store) users(v kv.View, list *rowList) ([]User, error) {
 	users := make([]User, len(list.uids))
+	records := list.read
+	if len(records) < len(users) {
+		records = s.cache.GetAll(list.uids, v.Version())
+	}
 	var copies cloner
-	for i, r := range s.cache.GetAll(list.uids, v.Version()) {
-		if i < len(list.read) && list.read[i] != nil {
-			r = list.read[i]
-		}
+	for i, r := range records {
 		if r == nil {
 			var err error
 			if r, err = s.record(v, list.uids[i]); err == nil && r == nil {

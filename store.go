@@ -168,17 +168,6 @@ func (s *Store) create(ctx context.Context, fresh *record) error {
 	return s.update(ctx, func(c *change) error { return c.create(d, seen) })
 }
 
-// absent looks, ahead of the turn, whether nobody has the uid of a key. What goes wrong is for the change to find.
-func (s *Store) absent(key []byte) sight {
-	at := sight{key: key}
-	_ = s.db.Read(func(v kv.View) error {
-		value, _, err := v.Get(key)
-		at.version, at.ok = v.Version(), value == nil && err == nil
-		return err
-	})
-	return at
-}
-
 // newRecord makes a record of the editable fields of u, in their stored form.
 func newRecord(u User) (*record, error) {
 	r := &record{User: User{UID: u.UID}, born: rand.Uint64()}
@@ -190,9 +179,9 @@ func newRecord(u User) (*record, error) {
 }
 
 // setEditable takes over a copy of the fields that a back end may edit, and leaves the others.
-func (r *record) setEditable(u *User) {
-	c := u.clone()
-	r.Name, r.Avatar, r.Link, r.Role, r.StatusMessage, r.Metadata, r.Tags = c.Name, c.Avatar, c.Link, c.Role, c.StatusMessage, c.Metadata, c.Tags
+func (u *User) setEditable(from *User) {
+	c := from.clone()
+	u.Name, u.Avatar, u.Link, u.Role, u.StatusMessage, u.Metadata, u.Tags = c.Name, c.Avatar, c.Link, c.Role, c.StatusMessage, c.Metadata, c.Tags
 }
 
 // Get returns an active user. ErrNotFound: there is none of that uid, or it is deactivated (facts 3.3).
@@ -219,10 +208,18 @@ func (s *Store) read(ctx context.Context, fn func(kv.View) error) error {
 // active reads a user that is not deactivated.
 func (s *Store) active(v kv.View, uid string) (*record, error) {
 	r, err := s.record(v, foldUID(uid))
-	if err == nil && (r == nil || !r.DeactivatedAt.IsZero()) {
-		err = notFound(uid)
+	if err == nil {
+		err = isActive(r, uid)
 	}
 	return r, err
+}
+
+// isActive is nil for a user that is there and not deactivated; otherwise it says that there is none of that uid.
+func isActive(r *record, uid string) error {
+	if r == nil || !r.DeactivatedAt.IsZero() {
+		return notFound(uid)
+	}
+	return nil
 }
 
 // record reads any user, from memory if it is there; nil if there is none. Nobody may change it.
@@ -246,12 +243,6 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	return r, nil
 }
 
-// seen reads a user and keeps in mind in which version.
-func (s *Store) seen(v kv.View, uid string) (sight, error) {
-	r, err := s.record(v, uid)
-	return sight{keys.Of(keys.User, uid), r, v.Version(), r != nil && err == nil}, err
-}
-
 // notFound says who is missing, if what was asked for may be said at all: only a uid.
 func notFound(uid string) error {
 	if uid = foldUID(uid); !validID(uid) {
@@ -269,81 +260,6 @@ func notFound(uid string) error {
 // again while other writers wait: keep it short, and do not write to the store in it.
 func (s *Store) Update(ctx context.Context, uid string, edit func(*User) error) (User, error) {
 	return s.edit(ctx, foldUID(uid), backEnd, edit, activeOnly(uid))
-}
-
-// activeOnly is the check that a user is there and active.
-func activeOnly(uid string) func(*record, getter) error {
-	return func(u *record, _ getter) error {
-		if u == nil || !u.DeactivatedAt.IsZero() {
-			return notFound(uid)
-		}
-		return nil
-	}
-}
-
-// getter reads a key of a view, or of what a change sees.
-type getter func(key []byte) ([]byte, error)
-
-func getterOf(v kv.View) getter {
-	return func(key []byte) ([]byte, error) {
-		value, _, err := v.Get(key)
-		return value, err
-	}
-}
-
-// edit is revise by an edit.
-func (s *Store) edit(ctx context.Context, uid string, by editor, edit func(*User) error, check func(*record, getter) error) (User, error) {
-	if edit == nil {
-		return User{}, invalid("edit", ruleRequired)
-	}
-	r, err := s.revise(ctx, uid, check, func(old *record) (*draft, error) { return s.edited(old, by, edit) })
-	if err != nil {
-		return User{}, err
-	}
-	return r.clone(), nil
-}
-
-// revise changes a user and gives what is stored then. What comes of it is worked out ahead of the turn, and again in it
-// if the user was changed meanwhile; no draft means no change. check refuses, each time, a user that may not be changed;
-// nil if there is none.
-func (s *Store) revise(ctx context.Context, uid string, check func(*record, getter) error, work func(*record) (*draft, error)) (*record, error) {
-	if s.readOnly {
-		return nil, ErrReadOnly
-	}
-	var before sight
-	err := s.read(ctx, func(v kv.View) (err error) {
-		if before, err = s.seen(v, uid); err == nil {
-			err = check(before.user, getterOf(v))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	d, err := work(before.user)
-	if err != nil || d == nil {
-		return before.user, err
-	}
-	var stored *record
-	err = s.update(ctx, func(c *change) (err error) {
-		old, same := before.user, c.holds(before)
-		if !same {
-			old, err = c.user(uid)
-		}
-		if err == nil {
-			err = check(old, c.Get)
-		}
-		switch {
-		case err != nil:
-			return err
-		case same:
-			stored = d.now
-			return c.save(d)
-		}
-		stored, err = c.revise(old, work)
-		return err
-	})
-	return stored, err
 }
 
 // Upsert creates the user, or replaces all editable fields of the one that has its uid; fields that u leaves empty are
@@ -366,9 +282,7 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 		return nil
 	}
 	replace := func(edited *User) error {
-		r := record{User: *edited}
-		r.setEditable(&fresh.User)
-		*edited = r.User
+		edited.setEditable(&fresh.User)
 		return nil
 	}
 	for {

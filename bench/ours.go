@@ -14,17 +14,16 @@ import (
 // ourPeer is this library through its public names.
 type ourPeer struct{ store *userstore.Store }
 
-func openOurs(dir string, durable bool) (Peer, error) {
-	return ours(userstore.Open(dir, userstore.WithSync(durable), userstore.WithRoles(roles...)))
-}
+var (
+	openOurs         = oursOnDisk()
+	openOursEdge     = oursOnDisk(userstore.WithProfile(userstore.ProfileEdge))
+	openOursUncached = oursOnDisk(userstore.WithCache(0))
+)
 
-func openOursEdge(dir string, durable bool) (Peer, error) {
-	return ours(userstore.Open(dir, userstore.WithSync(durable), userstore.WithRoles(roles...),
-		userstore.WithProfile(userstore.ProfileEdge)))
-}
-
-func openOursUncached(dir string, durable bool) (Peer, error) {
-	return ours(userstore.Open(dir, userstore.WithSync(durable), userstore.WithRoles(roles...), userstore.WithCache(0)))
+func oursOnDisk(variant ...userstore.Option) func(dir string, durable bool) (Peer, error) {
+	return func(dir string, durable bool) (Peer, error) {
+		return ours(userstore.Open(dir, append(variant, userstore.WithSync(durable), userstore.WithRoles(roles...))...))
+	}
 }
 
 func openOursInMemory(string, bool) (Peer, error) {

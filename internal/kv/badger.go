@@ -74,13 +74,6 @@ func (c Config) tableSize() int64 {
 // loadSize is about the size of the tables that a load makes.
 func (c Config) loadSize() int64 { return min(c.tableSize(), tableLoad) }
 
-func (c Config) levelSize() int64 {
-	if c.Small || c.Dir == "" {
-		return levelSmall
-	}
-	return levelDisk
-}
-
 func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
 		WithInMemory(c.Dir == "").
@@ -95,7 +88,7 @@ func (c Config) badger() badger.Options {
 		WithMemTableSize(c.memtable()).
 		WithNumMemtables(3).
 		WithBaseTableSize(c.tableSize()).
-		WithBaseLevelSize(c.levelSize()).
+		WithBaseLevelSize(levelDisk).
 		WithBlockSize(blockSize).
 		WithNumLevelZeroTables(4).
 		WithNumLevelZeroTablesStall(12).
@@ -110,7 +103,7 @@ func (c Config) badger() badger.Options {
 		o = o.WithEncryptionKey(c.Key).WithBlockCacheSize(encryptedCache).WithIndexCacheSize(encryptedCache)
 	}
 	if c.Small || c.Dir == "" {
-		o = o.WithNumMemtables(2)
+		o = o.WithNumMemtables(2).WithBaseLevelSize(levelSmall)
 	}
 	return o
 }
