@@ -38,11 +38,11 @@ func (c *change) find(uid string) (r *record, clears bool, err error) {
 	}
 	key := keys.Of(keys.User, uid)
 	if w, pending := c.Pending(key); !pending {
-		if r := c.store.cache.Get(uid, c.Version()); r != nil {
-			return r, false, nil
+		if p := c.store.cache.Get(uid, c.Version()); p != nil {
+			return p.record(), false, nil
 		}
-	} else if r, ok := w.Known.(*record); ok {
-		return r, false, nil
+	} else if d, ok := w.Known.(*draft); ok {
+		return d.now, false, nil
 	}
 	value, err := c.Get(key)
 	if value == nil || err != nil {
@@ -69,6 +69,7 @@ type draft struct {
 	old, now   *record // old is nil for a new user
 	key, value []byte
 	gone, come []entry
+	packed     *packed // of now, where it may be in the cache
 }
 
 func newDraft(old, now *record) (*draft, error) {
@@ -78,6 +79,10 @@ func newDraft(old, now *record) (*draft, error) {
 	}
 	d := &draft{old: old, now: now, key: keys.Of(keys.User, now.UID), value: value}
 	d.gone, d.come = moved(old, now)
+	if old != nil {
+		d.packed = new(packed)
+		d.packed.pack(now)
+	}
 	return d, nil
 }
 
@@ -128,32 +133,8 @@ func (s *Store) edited(old *record, by editor, edit func(*User) error) (*draft, 
 	if err != nil || !changed {
 		return nil, err
 	}
-	r.own(&old.User)
 	r.UpdatedAt, r.Version = s.now(), old.Version+1
 	return newDraft(old, &r)
-}
-
-// own gives the record texts of its own where they differ from old's: it may be kept in memory for long, and must not
-// hold on to whatever larger text the caller cut them out of.
-func (r *record) own(old *User) {
-	own := func(s *string, old string) {
-		if *s != old {
-			old = strings.Clone(*s)
-		}
-		*s = old
-	}
-	own(&r.Name, old.Name)
-	own(&r.Avatar, old.Avatar)
-	own(&r.Link, old.Link)
-	own(&r.Role, old.Role)
-	own(&r.StatusMessage, old.StatusMessage)
-	for i := range r.Tags {
-		was := ""
-		if i < len(old.Tags) {
-			was = old.Tags[i]
-		}
-		own(&r.Tags[i], was)
-	}
 }
 
 // put writes a record and moves its index entries and their counters from where old was.
@@ -176,7 +157,7 @@ func (c *change) save(d *draft) error {
 }
 
 func (c *change) write(d *draft) error {
-	c.SetKnown(d.key, d.value, d.now)
+	c.SetKnown(d.key, d.value, d)
 	return c.move(d.gone, d.come)
 }
 
@@ -305,9 +286,15 @@ func (r *record) state() keys.State {
 
 // setOnline makes the user online in this run of the store, or, with 0, offline.
 func (r *record) setOnline(run uint64) {
-	if r.seen, r.Status = run, Offline; run != 0 {
-		r.Status = Online
+	r.seen, r.Status = run, statusOf(run)
+}
+
+// statusOf is the status of who came online in a run of the store, or, with 0, in none that counts.
+func statusOf(run uint64) Status {
+	if run == 0 {
+		return Offline
 	}
+	return Online
 }
 
 // entries lists all index entries of a user.

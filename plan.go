@@ -76,14 +76,14 @@ func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
 		if w.hidden[uid] {
 			return false
 		}
-		r, err := s.record(v, uid)
-		if err == nil && r == nil && w.Sort == SortUID {
+		p, err := s.find(v, uid)
+		if err == nil && p == nil && w.Sort == SortUID {
 			return false // a deleted user's place holder
 		}
-		if w.last = r; err != nil && w.unread == nil {
+		if w.last = p; err != nil && w.unread == nil {
 			w.unread = err
 		}
-		return err != nil || r == nil || w.match(r, w.Status)
+		return err != nil || p == nil || w.match(p.record(), w.Status)
 	})
 }
 

@@ -216,7 +216,7 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 type rowList struct {
 	uids []string
 	text []byte // of the uids
-	read []*record
+	read []*packed
 }
 
 func newRowList(n int) *rowList {
@@ -224,9 +224,9 @@ func newRowList(n int) *rowList {
 }
 
 // add appends a user. last is the record that was read last, of this user or not.
-func (l *rowList) add(uid []byte, last *record) {
-	if last != nil && last.UID == string(uid) {
-		l.read = append(append(l.read, make([]*record, len(l.uids)-len(l.read))...), last)
+func (l *rowList) add(uid []byte, last *packed) {
+	if last != nil && last.uid() == string(uid) {
+		l.read = append(append(l.read, make([]*packed, len(l.uids)-len(l.read))...), last)
 	}
 	start := len(l.text)
 	l.text = append(l.text, uid...)
@@ -236,22 +236,22 @@ func (l *rowList) add(uid []byte, last *record) {
 // users reads the users of a list. An index named them, so each is there.
 func (s *Store) users(v kv.View, list *rowList) ([]User, error) {
 	users := make([]User, len(list.uids))
-	records := list.read
-	if len(records) < len(users) {
-		records = s.cache.GetAll(list.uids, v.Version())
+	found := list.read
+	if len(found) < len(users) {
+		found = s.cache.GetAll(list.uids, v.Version())
 	}
-	var copies cloner
-	for i, r := range records {
-		if r == nil {
+	room := room{many: true}
+	for i, p := range found {
+		if p == nil {
 			var err error
-			if r, err = s.record(v, list.uids[i]); err == nil && r == nil {
+			if p, err = s.find(v, list.uids[i]); err == nil && p == nil {
 				err = fmt.Errorf("%w: an index names user %s, who has no record", ErrCorrupt, list.uids[i])
 			}
 			if err != nil {
 				return nil, err
 			}
 		}
-		copies.clone(&users[i], &r.User)
+		p.user(&users[i], &room)
 	}
 	return users, nil
 }

@@ -8,9 +8,10 @@ import (
 	"hash/crc32"
 	"sync"
 	"time"
-	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
 // record is a User as the store keeps it, with what is nobody else's business.
@@ -23,8 +24,6 @@ type record struct {
 	// rest holds fields written by a newer minor version, encoded, so that a rewrite does not lose them.
 	rest       []byte
 	restFields int
-	// few is where the tags of most users lie: a record in the cache is of few pieces, which are quicker to find.
-	few [4]string
 }
 
 // The keys of a record's msgpack map. A number is never given a second meaning.
@@ -167,8 +166,8 @@ func (w *fieldWriter) time(tag int64, t time.Time) {
 	}
 }
 
-// decodeRecord reads stored bytes back. run is the store's present run: who was seen online in another is offline. What
-// is not exactly what encode wrote is ErrCorrupt.
+// decodeRecord reads stored bytes back; the record's texts are parts of them. run is the store's present run: who was seen
+// online in another is offline. What is not exactly what encode wrote is ErrCorrupt.
 func decodeRecord(uid string, b []byte, run uint64) (*record, error) {
 	r := new(record)
 	if err := r.decode(uid, b, run); err != nil {
@@ -190,8 +189,8 @@ func (r *record) decode(uid string, b []byte, run uint64) error {
 	defer codecs.Put(c)
 	c.in.Reset(body)
 	c.dec.Reset(&c.in)
-	d := fieldReader{codec: c, text: uid + string(body)}
-	r.UID = d.text[:len(uid)]
+	d := fieldReader{codec: c, body: body}
+	r.UID = uid
 	if err := d.record(r); err != nil || c.in.Len() > 0 {
 		return fmt.Errorf("%w: record of %s is not readable", ErrCorrupt, uid)
 	}
@@ -202,11 +201,10 @@ func (r *record) decode(uid string, b []byte, run uint64) error {
 	return nil
 }
 
-// fieldReader cuts every string of a record out of one text: one allocation instead of one a string, and one place in
-// memory that whoever looks at the record comes to.
+// fieldReader cuts every field of a record out of what is read.
 type fieldReader struct {
 	*codec
-	text string // uid, then what is read
+	body []byte
 }
 
 var errForm = errors.New("malformed")
@@ -242,11 +240,9 @@ func (d *fieldReader) field(r *record, tag int64, start int) (err error) {
 	case tagStatusMessage:
 		r.StatusMessage, err = d.str()
 	case tagMetadata:
-		var s string
-		s, err = d.str()
-		r.Metadata = unsafe.Slice(unsafe.StringData(s), len(s)) // nobody writes to a record
+		r.Metadata, err = d.bytes()
 	case tagTags:
-		r.Tags, err = d.strs(r.few[:0])
+		r.Tags, err = d.strs()
 	case tagLastActiveAt:
 		r.LastActiveAt, err = d.time()
 	case tagCreatedAt:
@@ -263,35 +259,36 @@ func (d *fieldReader) field(r *record, tag int64, start int) (err error) {
 		r.seen, err = d.dec.DecodeUint64()
 	default:
 		if err = d.dec.Skip(); err == nil {
-			r.rest = append(r.rest, d.text[start:d.pos()]...)
+			r.rest = append(r.rest, d.body[start:d.pos()]...)
 			r.restFields++
 		}
 	}
 	return err
 }
 
-func (d *fieldReader) pos() int { return len(d.text) - d.in.Len() }
+func (d *fieldReader) pos() int { return len(d.body) - d.in.Len() }
 
-func (d *fieldReader) str() (string, error) {
+func (d *fieldReader) bytes() ([]byte, error) {
 	n, err := d.dec.DecodeBytesLen()
 	if err != nil || n < 0 || n > d.in.Len() {
-		return "", errForm
+		return nil, errForm
 	}
 	at := d.pos()
 	_, err = d.in.Seek(int64(n), 1)
-	return d.text[at : at+n], err
+	return d.body[at : at+n : at+n], err
 }
 
-// strs reads strings into room, if they are not more than it holds.
-func (d *fieldReader) strs(room []string) ([]string, error) {
+func (d *fieldReader) str() (string, error) {
+	b, err := d.bytes()
+	return kv.Text(b), err
+}
+
+func (d *fieldReader) strs() ([]string, error) {
 	n, err := d.dec.DecodeArrayLen()
 	if err != nil || n < 0 || n > d.in.Len() { // a string takes a byte at least
 		return nil, errForm
 	}
-	list := room[:min(n, cap(room)):min(n, cap(room))]
-	if n > len(list) {
-		list = make([]string, n)
-	}
+	list := make([]string, n)
 	for i := range list {
 		if list[i], err = d.str(); err != nil {
 			return nil, err
@@ -310,13 +307,4 @@ func (d *fieldReader) time() (time.Time, error) {
 	}
 	nsec, err := d.dec.DecodeInt64()
 	return time.Unix(sec, nsec).UTC(), err
-}
-
-// weight is about how many bytes the record takes in memory.
-func (r *record) weight() int {
-	n := 384 + len(r.Name) + len(r.Avatar) + len(r.Link) + len(r.Role) + len(r.StatusMessage) + len(r.Metadata) + len(r.rest)
-	for _, tag := range r.Tags {
-		n += 16 + len(tag)
-	}
-	return n
 }

@@ -106,11 +106,11 @@ func (s *Store) Friends(ctx context.Context, uid string, q Query) (Page, error) 
 	}
 	var page Page
 	err = s.read(ctx, func(v kv.View) error {
-		u, err := s.active(v, uid)
+		p, err := s.active(v, uid)
 		if err != nil {
 			return err
 		}
-		friends, err := related(v, keys.Friend, u.UID, 0)
+		friends, err := related(v, keys.Friend, p.uid(), 0)
 		if err != nil {
 			return err
 		}

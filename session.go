@@ -29,9 +29,9 @@ type Session struct {
 func (s *Store) Login(ctx context.Context, uid string) (*Session, error) {
 	var in *Session
 	err := s.read(ctx, func(v kv.View) error {
-		u, err := s.active(v, uid)
+		p, err := s.active(v, uid)
 		if err == nil {
-			in = &Session{store: s, uid: u.UID, born: u.born}
+			in = &Session{store: s, uid: p.uid(), born: p.born}
 		}
 		return err
 	})
@@ -129,11 +129,11 @@ func (in *Session) Update(ctx context.Context, edit func(*User) error) (User, er
 func (in *Session) Get(ctx context.Context, uid string) (User, error) {
 	var users [1]User
 	err := in.read(ctx, func(v kv.View, _ *record) error {
-		r, err := in.store.active(v, uid)
+		p, err := in.store.active(v, uid)
 		if err != nil {
 			return err
 		}
-		users[0] = r.clone()
+		p.user(&users[0], new(room))
 		return in.see(v, users[:])
 	})
 	if err != nil {

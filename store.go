@@ -21,7 +21,7 @@ import (
 type Store struct {
 	options
 	db     *kv.DB
-	cache  *cache.Cache[record]  // records by uid
+	cache  *cache.Cache[packed]  // records by uid
 	counts *cache.Cache[[]share] // what the counters of a tag say, by what their keys start with
 	run    uint64                // tells who came online since Open from who did before; see record.seen
 }
@@ -85,7 +85,7 @@ func openError(err error) error {
 // start takes over an engine and brings what is in it up to this run.
 func (s *Store) start(engine kv.Engine, dir string) error {
 	size := s.cacheSize(dir)
-	s.cache, s.counts = cache.New[record](size), cache.New[[]share](size/64)
+	s.cache, s.counts = cache.New[packed](size), cache.New[[]share](size/64)
 	s.db = kv.New(engine, string([]byte{keys.Counter, keys.Role}), s.around)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
@@ -102,14 +102,14 @@ func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)
 	if s.cache == nil {
 		return func(uint64, bool) {}
 	}
-	var records []cache.Change[record]
+	var records []cache.Change[packed]
 	var counts []cache.Change[[]share]
 	for i := range writes {
 		switch w := &writes[i]; w.Key[0] {
 		case keys.User:
-			c := cache.Change[record]{Key: kv.Text(w.Key[1:])}
-			if r, ok := w.Known.(*record); ok {
-				c.Value, c.Size = r, r.weight()
+			c := cache.Change[packed]{Key: kv.Text(w.Key[1:])}
+			if d, ok := w.Known.(*draft); ok && d.packed != nil {
+				c.Value, c.Size = d.packed, d.packed.weight()
 			}
 			records = append(records, c)
 		case keys.Counter:
@@ -188,9 +188,9 @@ func (u *User) setEditable(from *User) {
 func (s *Store) Get(ctx context.Context, uid string) (User, error) {
 	var u User
 	err := s.read(ctx, func(v kv.View) error {
-		r, err := s.active(v, uid)
+		p, err := s.active(v, uid)
 		if err == nil {
-			u = r.clone()
+			p.user(&u, new(room))
 		}
 		return err
 	})
@@ -206,12 +206,12 @@ func (s *Store) read(ctx context.Context, fn func(kv.View) error) error {
 }
 
 // active reads a user that is not deactivated.
-func (s *Store) active(v kv.View, uid string) (*record, error) {
-	r, err := s.record(v, foldUID(uid))
-	if err == nil {
-		err = isActive(r, uid)
+func (s *Store) active(v kv.View, uid string) (*packed, error) {
+	p, err := s.find(v, foldUID(uid))
+	if err == nil && (p == nil || !p.deactivated.IsZero()) {
+		err = notFound(uid)
 	}
-	return r, err
+	return p, err
 }
 
 // isActive is nil for a user that is there and not deactivated; otherwise it says that there is none of that uid.
@@ -222,10 +222,10 @@ func isActive(r *record, uid string) error {
 	return nil
 }
 
-// record reads any user, from memory if it is there; nil if there is none. Nobody may change it.
-func (s *Store) record(v kv.View, uid string) (*record, error) {
-	if r := s.cache.Get(uid, v.Version()); r != nil {
-		return r, nil
+// find reads any user, from memory if it is there; nil if there is none.
+func (s *Store) find(v kv.View, uid string) (*packed, error) {
+	if p := s.cache.Get(uid, v.Version()); p != nil {
+		return p, nil
 	}
 	if !validID(uid) {
 		return nil, nil
@@ -234,13 +234,24 @@ func (s *Store) record(v kv.View, uid string) (*record, error) {
 	if value == nil || err != nil || bytes.Equal(value, clearing) {
 		return nil, err
 	}
-	e := new(cache.Entry[record])
-	r := &e.Value
+	var r record
 	if err := r.decode(uid, value, s.run); err != nil {
 		return nil, err
 	}
-	s.cache.Put(r.UID, e, r.weight(), version, v.Version())
-	return r, nil
+	e := new(cache.Entry[packed])
+	p := &e.Value
+	p.pack(&r)
+	s.cache.Put(p.uid(), e, p.weight(), version, v.Version())
+	return p, nil
+}
+
+// record is find for who needs more of the user than is shown of it.
+func (s *Store) record(v kv.View, uid string) (*record, error) {
+	p, err := s.find(v, uid)
+	if p == nil {
+		return nil, err
+	}
+	return p.record(), nil
 }
 
 // notFound says who is missing, if what was asked for may be said at all: only a uid.

@@ -74,18 +74,18 @@ func (s *Store) IssueToken(ctx context.Context, uid string) (Token, error) {
 func (s *Store) Tokens(ctx context.Context, uid string) ([]Token, error) {
 	var tokens []Token
 	err := s.read(ctx, func(v kv.View) error {
-		u, err := s.active(v, uid)
+		p, err := s.active(v, uid)
 		if err != nil {
 			return err
 		}
-		it := v.Iterate(keys.PairsOf(keys.Token, u.UID), false)
+		it := v.Iterate(keys.PairsOf(keys.Token, p.uid()), false)
 		defer it.Close()
 		for it.Seek(nil); it.Valid(); it.Next() {
 			value, err := it.Value()
 			if err != nil {
 				return err
 			}
-			t, err := readToken(u.UID, value)
+			t, err := readToken(p.uid(), value)
 			if err != nil {
 				return err
 			}

@@ -51,32 +51,6 @@ func (u *User) clone() User {
 	return c
 }
 
-// cloner clones many users with few allocations: their metadata and tags lie in pieces of memory that several share.
-type cloner struct {
-	text []byte
-	tags []string
-}
-
-func (c *cloner) clone(to, u *User) {
-	*to = *u
-	to.Metadata, c.text = carve(c.text, u.Metadata, 4096)
-	to.Tags, c.tags = carve(c.tags, u.Tags, 64)
-}
-
-// carve copies from into what is left of room, or into new room of at least so many, and gives the copy, which has no
-// more capacity than it needs, and the room.
-func carve[S ~[]E, E any](room []E, from S, least int) (S, []E) {
-	if from == nil {
-		return nil, room
-	}
-	if cap(room)-len(room) < len(from) {
-		room = make([]E, 0, max(least, len(from)))
-	}
-	start := len(room)
-	room = append(room, from...)
-	return S(room[start:len(room):len(room)]), room
-}
-
 // Patch is a partial edit: what is nil stays, what is set replaces, what is in Unset is cleared. It serves where the
 // edit is data and not code:
 //

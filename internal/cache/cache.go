@@ -122,7 +122,7 @@ func (c *Cache[V]) Put(key string, e *Entry[V], size int, version, snapshot uint
 }
 
 func (s *shard[V]) put(e *Entry[V]) {
-	const overhead = 128 // of the entry, its key's share of the map, and the ring
+	const overhead = 96 // of the entry without the value, its share of the map, and the ring
 	e.size += overhead + len(e.key)
 	if s.writing > 0 || s.entries[e.hash] != nil || e.size > s.limit {
 		return
