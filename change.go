@@ -38,7 +38,7 @@ func (c *change) find(uid string) (r *record, clears bool, err error) {
 	}
 	key := keys.Of(keys.User, uid)
 	if w, pending := c.Pending(key); !pending {
-		if p := c.store.cache.Get(uid, c.Version()); p != nil {
+		if p, ok := c.store.cache.Get(uid, c.Version()); ok {
 			return p.record(), false, nil
 		}
 	} else if d, ok := w.Known.(*draft); ok {
@@ -69,7 +69,7 @@ type draft struct {
 	old, now   *record // old is nil for a new user
 	key, value []byte
 	gone, come []entry
-	packed     *packed // of now, where it may be in the cache
+	packed     packed // of now, where it may be in the cache
 }
 
 func newDraft(old, now *record) (*draft, error) {
@@ -80,8 +80,7 @@ func newDraft(old, now *record) (*draft, error) {
 	d := &draft{old: old, now: now, key: keys.Of(keys.User, now.UID), value: value}
 	d.gone, d.come = moved(old, now)
 	if old != nil {
-		d.packed = new(packed)
-		d.packed.pack(now)
+		d.packed = pack(now)
 	}
 	return d, nil
 }

@@ -170,6 +170,15 @@ func TestFaults(t *testing.T) {
 				})
 			}
 			all.Wait()
+			failed := func() (n int) {
+				for _, h := range hands {
+					n += h.tally["failed"] + h.tally["uncertain"]
+				}
+				return n
+			}
+			for failed() == 0 { // chance has spared them all
+				hands[0].do()
+			}
 			done.Store(true)
 			readers.Wait()
 			f.Fail = nil
@@ -186,13 +195,10 @@ func TestFaults(t *testing.T) {
 				sound(t, w.Store)
 			}
 			check()
-			failed := 0
 			for _, h := range hands {
 				t.Log(h.tally)
 				require.Positive(t, h.tally["done"])
-				failed += h.tally["failed"] + h.tally["uncertain"]
 			}
-			require.Positive(t, failed)
 			if c.cfg.Dir != "" {
 				require.NoError(t, w.Close())
 				w.open(t)

@@ -3,24 +3,34 @@ package userstore
 import (
 	"encoding/binary"
 	"time"
-	"unsafe"
 
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// packed is a record as it is kept in memory: one text, and where in it each field ends. A record has some twenty
-// pointers, and the garbage collector would follow those of every user in the cache again and again; this has one, is
-// smaller, and is in fewer places.
-type packed struct {
-	text string // uid, tags, other fields; a tag is led by its length
-	ends [texts]uint32
+// packed is a record as it is kept in memory, and never changed: numbers in fixed places, among them where each text
+// ends, then the texts. A record has some twenty pointers, and the garbage collector would follow those of every user in
+// the cache again and again; here it finds none, and whoever reads it finds all in one place.
+type packed []byte
 
-	tags, restFields                          uint32
-	lastActive, created, updated, deactivated time.Time
-	version, born, seen                       uint64
-}
+// Where the numbers lie. A time takes timeSize bytes, all others wordSize.
+const (
+	packedVersion = wordSize * iota
+	packedBorn
+	packedSeen
+	packedTags // how many there are
+	packedRestFields
+	packedTimes
 
-// The parts of a packed text, in their order.
+	wordSize = 8
+	timeSize = 12
+	endSize  = 4
+	tagSize  = 4 // the length that leads each tag
+
+	packedEnds  = packedTimes + times*timeSize
+	packedTexts = packedEnds + texts*endSize
+)
+
+// The texts, in their order.
 const (
 	textUID = iota
 	textTags
@@ -34,105 +44,139 @@ const (
 	texts
 )
 
-const tagLen = 4 // bytes that say how long a tag is
+// The times, in their order.
+const (
+	timeLastActive = iota
+	timeCreated
+	timeUpdated
+	timeDeactivated
+	times
+)
 
-// pack keeps a record, with a text of its own.
-func (p *packed) pack(r *record) {
-	*p = packed{
-		tags: uint32(len(r.Tags)), restFields: uint32(r.restFields),
-		lastActive: r.LastActiveAt, created: r.CreatedAt, updated: r.UpdatedAt, deactivated: r.DeactivatedAt,
-		version: r.Version, born: r.born, seen: r.seen,
-	}
-	size := len(r.UID) + len(r.Name) + len(r.Avatar) + len(r.Link) + len(r.Role) + len(r.StatusMessage) + len(r.Metadata) + len(r.rest)
+// pack makes a packed copy of a record.
+func pack(r *record) packed {
+	size := packedTexts + len(r.UID) + len(r.Name) + len(r.Avatar) + len(r.Link) + len(r.Role) + len(r.StatusMessage) + len(r.Metadata) + len(r.rest)
 	for _, tag := range r.Tags {
-		size += tagLen + len(tag)
+		size += tagSize + len(tag)
 	}
-	text := make([]byte, 0, size)
-	end := func(part int) { p.ends[part] = uint32(len(text)) }
-	text = append(text, r.UID...)
+	p := make(packed, packedTexts, size)
+	n := p.numbers() // stays in place: there is room for all that is appended
+	n.setWord(packedVersion, r.Version)
+	n.setWord(packedBorn, r.born)
+	n.setWord(packedSeen, r.seen)
+	n.setWord(packedTags, uint64(len(r.Tags)))
+	n.setWord(packedRestFields, uint64(r.restFields))
+	for i, t := range [times]time.Time{r.LastActiveAt, r.CreatedAt, r.UpdatedAt, r.DeactivatedAt} {
+		n.setTime(i, t)
+	}
+	end := func(text int) { n.setEnd(text, len(p)-packedTexts) }
+	p = append(p, r.UID...)
 	end(textUID)
 	for _, tag := range r.Tags {
-		text = append(binary.BigEndian.AppendUint32(text, uint32(len(tag))), tag...)
+		p = append(binary.LittleEndian.AppendUint32(p, uint32(len(tag))), tag...)
 	}
 	end(textTags)
-	text = append(text, r.Name...)
-	end(textName)
-	text = append(text, r.Avatar...)
-	end(textAvatar)
-	text = append(text, r.Link...)
-	end(textLink)
-	text = append(text, r.Role...)
-	end(textRole)
-	text = append(text, r.StatusMessage...)
-	end(textStatusMessage)
-	text = append(text, r.Metadata...)
-	end(textMetadata)
-	text = append(text, r.rest...)
-	end(textRest)
-	p.text = kv.Text(text)
-}
-
-// unpack gives the record back, with tags of its own and all else out of p's text.
-func (p *packed) unpack(r *record) {
-	p.fields(&r.User)
-	if p.tags > 0 {
-		r.Tags = p.appendTags(make([]string, 0, p.tags))
+	for i, s := range [...]string{r.Name, r.Avatar, r.Link, r.Role, r.StatusMessage} {
+		p = append(p, s...)
+		end(textName + i)
 	}
-	r.Metadata, r.rest = p.bytes(textMetadata), p.bytes(textRest)
-	r.restFields, r.born, r.seen = int(p.restFields), p.born, p.seen
+	p = append(p, r.Metadata...)
+	end(textMetadata)
+	p = append(p, r.rest...)
+	end(textRest)
+	return p
 }
 
-func (p *packed) record() *record {
-	r := new(record)
-	p.unpack(r)
+// numbers is the part of a packed record that is always there.
+type numbers [packedTexts]byte
+
+func (p packed) numbers() *numbers { return (*numbers)(p) }
+
+func (n *numbers) word(at int) uint64 { return binary.LittleEndian.Uint64(n[at:]) }
+
+func (n *numbers) setWord(at int, to uint64) { binary.LittleEndian.PutUint64(n[at:], to) }
+
+func (n *numbers) time(i int) time.Time {
+	at := packedTimes + i*timeSize
+	return time.Unix(int64(n.word(at)), int64(binary.LittleEndian.Uint32(n[at+wordSize:]))).UTC()
+}
+
+func (n *numbers) setTime(i int, t time.Time) {
+	at := packedTimes + i*timeSize
+	n.setWord(at, uint64(t.Unix()))
+	binary.LittleEndian.PutUint32(n[at+wordSize:], uint32(t.Nanosecond()))
+}
+
+// end is where a text ends, counted from the first.
+func (n *numbers) end(text int) int {
+	return int(binary.LittleEndian.Uint32(n[packedEnds+text*endSize:]))
+}
+
+func (n *numbers) setEnd(text, to int) {
+	binary.LittleEndian.PutUint32(n[packedEnds+text*endSize:], uint32(to))
+}
+
+func (p packed) uid() string { return kv.Text(p[packedTexts:])[:p.numbers().end(textUID)] }
+
+func (p packed) born() uint64 { return p.numbers().word(packedBorn) }
+
+func (p packed) active() bool { return p.numbers().time(timeDeactivated).IsZero() }
+
+// bytes gives a text after the uid, which nobody may write to; nil if it is empty.
+func (p packed) bytes(text int) []byte {
+	n, texts := p.numbers(), p[packedTexts:]
+	if start, end := n.end(text-1), n.end(text); start < end {
+		return texts[start:end:end]
+	}
+	return nil
+}
+
+// record gives the record back, with tags of its own and all else out of p.
+func (p packed) record() *record {
+	n := p.numbers()
+	r := &record{
+		born: n.word(packedBorn), seen: n.word(packedSeen),
+		rest: p.bytes(textRest), restFields: int(n.word(packedRestFields)),
+	}
+	p.fields(&r.User)
+	r.Metadata = p.bytes(textMetadata)
+	if n := int(n.word(packedTags)); n > 0 {
+		r.Tags = p.appendTags(make([]string, 0, n))
+	}
 	return r
 }
 
 // user gives the user, with tags and metadata of its own, out of room.
-func (p *packed) user(u *User, room *room) {
+func (p packed) user(u *User, room *room) {
 	p.fields(u)
 	if metadata := p.bytes(textMetadata); metadata != nil {
 		u.Metadata = append(room.forText(len(metadata)), metadata...)
 	}
-	if p.tags > 0 {
-		u.Tags = p.appendTags(room.forTags(int(p.tags)))
+	if n := int(p.numbers().word(packedTags)); n > 0 {
+		u.Tags = p.appendTags(room.forTags(n))
 	}
 }
 
 // fields sets all fields of a user but tags and metadata.
-func (p *packed) fields(u *User) {
-	u.UID, u.Name, u.Avatar, u.Link = p.uid(), p.part(textName), p.part(textAvatar), p.part(textLink)
-	u.Role, u.StatusMessage, u.Status, u.Version = p.part(textRole), p.part(textStatusMessage), statusOf(p.seen), p.version
-	u.LastActiveAt, u.CreatedAt, u.UpdatedAt, u.DeactivatedAt = p.lastActive, p.created, p.updated, p.deactivated
+func (p packed) fields(u *User) {
+	n, all := p.numbers(), kv.Text(p[packedTexts:])
+	uid, tags, name, avatar, link := n.end(textUID), n.end(textTags), n.end(textName), n.end(textAvatar), n.end(textLink)
+	role, statusMessage := n.end(textRole), n.end(textStatusMessage)
+	u.UID, u.Name, u.Avatar, u.Link = all[:uid], all[tags:name], all[name:avatar], all[avatar:link]
+	u.Role, u.StatusMessage = all[link:role], all[role:statusMessage]
+	u.Status, u.Version = statusOf(n.word(packedSeen)), n.word(packedVersion)
+	u.LastActiveAt, u.CreatedAt = n.time(timeLastActive), n.time(timeCreated)
+	u.UpdatedAt, u.DeactivatedAt = n.time(timeUpdated), n.time(timeDeactivated)
 }
 
-func (p *packed) uid() string { return p.text[:p.ends[textUID]] }
-
-// part gives one of the texts after the uid.
-func (p *packed) part(part int) string {
-	return p.text[p.ends[part-1]:p.ends[part]]
-}
-
-// bytes is part for a field of bytes, which nobody may write to; nil if it is empty.
-func (p *packed) bytes(part int) []byte {
-	s := p.part(part)
-	if s == "" {
-		return nil
-	}
-	return unsafe.Slice(unsafe.StringData(s), len(s))
-}
-
-func (p *packed) appendTags(list []string) []string {
+func (p packed) appendTags(list []string) []string {
 	for rest := p.bytes(textTags); len(rest) > 0; {
-		end := tagLen + binary.BigEndian.Uint32(rest)
-		list = append(list, kv.Text(rest[tagLen:end]))
+		end := tagSize + binary.LittleEndian.Uint32(rest)
+		list = append(list, kv.Text(rest[tagSize:end]))
 		rest = rest[end:]
 	}
 	return list
 }
-
-// weight is about how many bytes p takes in memory.
-func (p *packed) weight() int { return int(unsafe.Sizeof(*p)) + len(p.text) }
 
 // room is memory for the tags and metadata of users: of its own for each, or, where they are many, shared by some, so that
 // there are few pieces of it.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-3546c6b2/userstore/internal/cache"
 	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 	"github.com/seed-3546c6b2/userstore/internal/roster"
@@ -230,8 +229,8 @@ const manyRoles = 64
 // shares lists the roles that a roster holds users of, as far as these roles are asked for; none means all.
 func (s *Store) shares(v kv.View, state keys.State, tag string, roles []string) (list []share, err error) {
 	prefix := keys.CountersUnder(state, tag)
-	if known := s.counts.Get(string(prefix), v.Version()); known != nil {
-		return wanted(*known, roles), nil
+	if known, ok := s.counts.Get(string(prefix), v.Version()); ok {
+		return wanted(known, roles), nil
 	}
 	add := func(role string, value []byte) error {
 		n, err := number(value)
@@ -253,7 +252,7 @@ func (s *Store) shares(v kv.View, state keys.State, tag string, roles []string) 
 			}
 		}
 		if !it.Valid() {
-			s.counts.Put(string(prefix), &cache.Entry[[]share]{Value: list}, 64*len(list), v.Version(), v.Version())
+			s.counts.Put(string(prefix), list, 64*len(list), v.Version(), v.Version())
 			return wanted(list, roles), nil
 		}
 		list = nil

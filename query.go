@@ -216,7 +216,7 @@ func (s *Store) page(ctx context.Context, v kv.View, w *walk) (Page, error) {
 type rowList struct {
 	uids []string
 	text []byte // of the uids
-	read []*packed
+	read []packed
 }
 
 func newRowList(n int) *rowList {
@@ -224,9 +224,9 @@ func newRowList(n int) *rowList {
 }
 
 // add appends a user. last is the record that was read last, of this user or not.
-func (l *rowList) add(uid []byte, last *packed) {
+func (l *rowList) add(uid []byte, last packed) {
 	if last != nil && last.uid() == string(uid) {
-		l.read = append(append(l.read, make([]*packed, len(l.uids)-len(l.read))...), last)
+		l.read = append(append(l.read, make([]packed, len(l.uids)-len(l.read))...), last)
 	}
 	start := len(l.text)
 	l.text = append(l.text, uid...)

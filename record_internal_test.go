@@ -32,6 +32,27 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 }
 
+func TestPack(t *testing.T) {
+	odd := &record{User: User{UID: "z", Tags: []string{"", "\x00\x00", "日本語"}, Metadata: json.RawMessage(" "), Status: Offline}, rest: []byte{1, 2}, restFields: 1}
+	for _, r := range append(records(), odd) {
+		p := pack(r)
+		require.Equal(t, r, p.record())
+		require.Equal(t, []any{r.UID, r.born, r.DeactivatedAt.IsZero()}, []any{p.uid(), p.born(), p.active()})
+		shared := room{many: true}
+		for _, room := range []*room{{}, &shared, &shared} {
+			var u User
+			p.user(&u, room)
+			require.Equal(t, r.User, u)
+			_, _ = append(u.Metadata, "more"...), append(u.Tags, "more") // in nobody else's room
+			for i := range u.Metadata {
+				u.Metadata[i] = '!'
+			}
+			clear(u.Tags)
+			require.Equal(t, r, p.record(), "whoever is given a user may write to it")
+		}
+	}
+}
+
 func TestRecordDamage(t *testing.T) {
 	for _, r := range records() {
 		b, err := r.encode()
@@ -91,5 +112,8 @@ func FuzzDecodeRecord(f *testing.F) {
 		rewritten, err := again.encode()
 		require.NoError(t, err)
 		require.Equal(t, b, rewritten)
+		packed, err := pack(r).record().encode()
+		require.NoError(t, err)
+		require.Equal(t, b, packed)
 	})
 }

@@ -31,7 +31,7 @@ func (s *Store) Login(ctx context.Context, uid string) (*Session, error) {
 	err := s.read(ctx, func(v kv.View) error {
 		p, err := s.active(v, uid)
 		if err == nil {
-			in = &Session{store: s, uid: p.uid(), born: p.born}
+			in = &Session{store: s, uid: p.uid(), born: p.born()}
 		}
 		return err
 	})
@@ -50,9 +50,9 @@ func (s *Store) LoginWithToken(ctx context.Context, token string) (*Session, err
 		if !ok {
 			return ErrNotFound // the token may be half right, so it is not named, nor is the user
 		}
-		u, err := s.active(v, uid)
+		p, err := s.active(v, uid)
 		if err == nil {
-			in = &Session{store: s, uid: uid, born: u.born, token: keys.TokenOf(uid, number)}
+			in = &Session{store: s, uid: uid, born: p.born(), token: keys.TokenOf(uid, number)}
 		}
 		return err
 	})

@@ -109,7 +109,7 @@ func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)
 		case keys.User:
 			c := cache.Change[packed]{Key: kv.Text(w.Key[1:])}
 			if d, ok := w.Known.(*draft); ok && d.packed != nil {
-				c.Value, c.Size = d.packed, d.packed.weight()
+				c.Value, c.Keep, c.Size = d.packed, true, len(d.packed)
 			}
 			records = append(records, c)
 		case keys.Counter:
@@ -206,9 +206,9 @@ func (s *Store) read(ctx context.Context, fn func(kv.View) error) error {
 }
 
 // active reads a user that is not deactivated.
-func (s *Store) active(v kv.View, uid string) (*packed, error) {
+func (s *Store) active(v kv.View, uid string) (packed, error) {
 	p, err := s.find(v, foldUID(uid))
-	if err == nil && (p == nil || !p.deactivated.IsZero()) {
+	if err == nil && (p == nil || !p.active()) {
 		err = notFound(uid)
 	}
 	return p, err
@@ -223,8 +223,8 @@ func isActive(r *record, uid string) error {
 }
 
 // find reads any user, from memory if it is there; nil if there is none.
-func (s *Store) find(v kv.View, uid string) (*packed, error) {
-	if p := s.cache.Get(uid, v.Version()); p != nil {
+func (s *Store) find(v kv.View, uid string) (packed, error) {
+	if p, ok := s.cache.Get(uid, v.Version()); ok {
 		return p, nil
 	}
 	if !validID(uid) {
@@ -238,10 +238,8 @@ func (s *Store) find(v kv.View, uid string) (*packed, error) {
 	if err := r.decode(uid, value, s.run); err != nil {
 		return nil, err
 	}
-	e := new(cache.Entry[packed])
-	p := &e.Value
-	p.pack(&r)
-	s.cache.Put(p.uid(), e, p.weight(), version, v.Version())
+	p := pack(&r)
+	s.cache.Put(p.uid(), p, len(p), version, v.Version())
 	return p, nil
 }
 

@@ -33,7 +33,7 @@ type walk struct {
 	given  Query  // as it was asked, which is what a cursor belongs to, and
 	who    string // by or about whom
 	after  []byte // the place in the order after which to go on; nil: from the start
-	last   *packed
+	last   packed
 	unread error  // what came of reading a record that may or may not belong to the walk
 	by     string // what drives the walk, for those who want to know
 }

@@ -10,33 +10,31 @@ import (
 
 const shards = 64
 
-// Cache maps keys to values that nobody changes. A nil Cache holds nothing. The zero Cache is not ready; see New.
+// Cache maps keys to values that nobody changes. A nil Cache holds nothing. The zero Cache is not ready; see New. To the
+// garbage collector it is one dense list of keys and values, so it costs what they cost.
 type Cache[V any] struct {
 	seed   maphash.Seed
 	shards [shards]shard[V]
 }
 
-// Entry is where a value is kept: beside what the cache has to know of it, so that finding it touches little memory. Once
-// it is in a cache only used and at change.
-type Entry[V any] struct {
-	key     string
-	hash    uint64
-	version uint64
-	used    atomic.Bool
-	size    int
-	at      int // place in the ring; guarded by the lock
-	Value   V
-}
-
 type shard[V any] struct {
 	mu      sync.RWMutex
-	entries map[uint64]*Entry[V] // by the hash of their keys; of two keys with one hash the first to come is kept
-	ring    []*Entry[V]          // for the clock hand
+	places  map[uint64]uint32 // of entries, by the hash of their keys; of two keys with one hash the first to come is kept
+	entries []entry[V]        // in no order; the clock hand goes round them
 	hand    int
 	size    int
 	limit   int
 	writing int    // commits under way that touch the shard
 	changed uint64 // the version of the last commit that touched it
+}
+
+type entry[V any] struct {
+	key     string
+	hash    uint64
+	version uint64
+	size    uint32
+	used    atomic.Bool
+	value   V
 }
 
 // New makes a cache of about so many bytes, or nil for none.
@@ -47,7 +45,7 @@ func New[V any](bytes int) *Cache[V] {
 	c := &Cache[V]{seed: maphash.MakeSeed()}
 	for i := range c.shards {
 		c.shards[i].limit = bytes / shards
-		c.shards[i].entries = map[uint64]*Entry[V]{}
+		c.shards[i].places = map[uint64]uint32{}
 	}
 	return c
 }
@@ -56,115 +54,131 @@ func (c *Cache[V]) hash(key string) uint64 { return maphash.String(c.seed, key) 
 
 func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] }
 
-// Get gives the value of key as a snapshot of that version sees it, or nil.
-func (c *Cache[V]) Get(key string, snapshot uint64) *V {
-	if c == nil {
-		return nil
-	}
-	if e := c.find(key); e.seen(key, snapshot) {
-		return &e.Value
-	}
-	return nil
+// found is what may be the value of a key.
+type found[V any] struct {
+	key     string
+	version uint64
+	value   V
+	ok      bool
 }
 
-// GetAll is Get for many keys. Most of the time goes into waiting for memory, so it waits for all of them at once.
-func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []*V {
-	values := make([]*V, len(keys))
+// Get gives the value of key as a snapshot of that version sees it; ok tells whether there is one.
+func (c *Cache[V]) Get(key string, snapshot uint64) (value V, ok bool) {
+	if c == nil {
+		return value, false
+	}
+	f := c.find(key)
+	if !f.is(key, snapshot) {
+		return value, false
+	}
+	return f.value, true
+}
+
+// GetAll is Get for many keys, with the zero value where there is none. Most of the time goes into waiting for memory,
+// so it waits for all of them at once.
+func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []V {
+	values := make([]V, len(keys))
 	if c == nil {
 		return values
 	}
-	entries := make([]*Entry[V], len(keys))
+	all := make([]found[V], len(keys))
 	for i, key := range keys {
-		entries[i] = c.find(key)
+		all[i] = c.find(key)
 	}
-	for i, e := range entries {
-		if e.seen(keys[i], snapshot) {
-			values[i] = &e.Value
+	for i := range all {
+		if f := &all[i]; f.is(keys[i], snapshot) {
+			values[i] = f.value
 		}
 	}
 	return values
 }
 
-// find gives the entry with the hash of a key, or nil.
-func (c *Cache[V]) find(key string) *Entry[V] {
+// find gives what has the hash of a key, and marks it as used.
+func (c *Cache[V]) find(key string) (f found[V]) {
 	hash := c.hash(key)
 	s := c.shard(hash)
 	s.mu.RLock()
-	e := s.entries[hash]
-	s.mu.RUnlock()
-	return e
-}
-
-// seen tells whether this is the entry of a key, and seen by a snapshot. If so, it has been used.
-func (e *Entry[V]) seen(key string, snapshot uint64) bool {
-	if e == nil || e.version > snapshot || e.key != key {
-		return false
+	defer s.mu.RUnlock()
+	place, ok := s.places[hash]
+	if !ok {
+		return f
 	}
+	e := &s.entries[place]
 	if !e.used.Load() {
 		e.used.Store(true)
 	}
-	return true
+	return found[V]{e.key, e.version, e.value, true}
 }
 
-// Put offers a new entry with a value of about size bytes, written by version and read in a snapshot. It is taken only if
-// nothing near it has changed since the snapshot, for then it is the newest there is.
-func (c *Cache[V]) Put(key string, e *Entry[V], size int, version, snapshot uint64) {
+// is tells whether this is of a key, and seen by a snapshot.
+func (f *found[V]) is(key string, snapshot uint64) bool {
+	return f.ok && f.version <= snapshot && f.key == key
+}
+
+// Put offers a value of about size bytes, its key among them, written by version and read in a snapshot. It is taken only
+// if nothing near it has changed since the snapshot, for then it is the newest there is.
+func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) {
 	if c == nil {
 		return
 	}
-	e.key, e.hash, e.version, e.size = key, c.hash(key), version, size
-	s := c.shard(e.hash)
+	hash := c.hash(key)
+	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if snapshot >= s.changed {
-		s.put(e)
+		s.put(key, hash, value, size, version)
 	}
 }
 
-func (s *shard[V]) put(e *Entry[V]) {
-	const overhead = 96 // of the entry without the value, its share of the map, and the ring
-	e.size += overhead + len(e.key)
-	if s.writing > 0 || s.entries[e.hash] != nil || e.size > s.limit {
+func (s *shard[V]) put(key string, hash uint64, value V, size int, version uint64) {
+	const overhead = 96 // of the entry and its share of the map
+	size += overhead
+	if _, there := s.places[hash]; there || s.writing > 0 || size > s.limit {
 		return
 	}
-	for s.size+e.size > s.limit {
+	for s.size+size > s.limit {
 		s.evict()
 	}
-	e.at = len(s.ring)
-	s.entries[e.hash] = e
-	s.ring = append(s.ring, e)
-	s.size += e.size
+	s.places[hash] = uint32(len(s.entries))
+	s.entries = append(s.entries, entry[V]{key: key, hash: hash, version: version, size: uint32(size), value: value})
+	s.size += size
 }
 
 // evict moves the clock hand on to an entry that nobody has used since it last passed.
 func (s *shard[V]) evict() {
 	for ; ; s.hand++ {
-		if s.hand >= len(s.ring) {
+		if s.hand >= len(s.entries) {
 			s.hand = 0
 		}
-		if e := s.ring[s.hand]; !e.used.Swap(false) {
-			s.remove(e)
+		if !s.entries[s.hand].used.Swap(false) {
+			s.remove(s.hand)
 			s.hand++ // past what takes its place: that may have just come
 			return
 		}
 	}
 }
 
-func (s *shard[V]) remove(e *Entry[V]) {
-	last := len(s.ring) - 1
-	s.ring[e.at] = s.ring[last]
-	s.ring[e.at].at = e.at
-	s.ring[last] = nil
-	s.ring = s.ring[:last]
-	s.size -= e.size
-	delete(s.entries, e.hash)
+// remove takes an entry away, and puts the last one in its place.
+func (s *shard[V]) remove(place int) {
+	last := len(s.entries) - 1
+	gone, moved := &s.entries[place], &s.entries[last]
+	s.size -= int(gone.size)
+	delete(s.places, gone.hash)
+	if place != last {
+		gone.key, gone.hash, gone.version, gone.size, gone.value = moved.key, moved.hash, moved.version, moved.size, moved.value
+		gone.used.Store(moved.used.Load())
+		s.places[gone.hash] = uint32(place)
+	}
+	clear(s.entries[last:])
+	s.entries = s.entries[:last]
 }
 
-// Change is a key that a commit is about to change. If it was in the cache and there is a new value, that comes to be
-// there in place of the old one.
+// Change is a key that a commit is about to change. If it was in the cache and there is a new value to keep, that comes to
+// be there in place of the old one.
 type Change[V any] struct {
 	Key   string
-	Value *V
+	Value V
+	Keep  bool
 	Size  int // bytes, about
 	hash  uint64
 }
@@ -181,10 +195,10 @@ func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure 
 		s := c.shard(change.hash)
 		s.mu.Lock()
 		s.writing++
-		if e := s.entries[change.hash]; e != nil && e.key == change.Key {
-			s.remove(e)
+		if place, there := s.places[change.hash]; there && s.entries[place].key == change.Key {
+			s.remove(int(place))
 		} else {
-			change.Value = nil
+			change.Keep = false
 		}
 		s.mu.Unlock()
 	}
@@ -194,8 +208,8 @@ func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure 
 			s := c.shard(change.hash)
 			s.mu.Lock()
 			s.writing--
-			if s.changed = max(s.changed, version); sure && change.Value != nil && s.changed == version {
-				s.put(&Entry[V]{key: change.Key, hash: change.hash, version: version, size: change.Size, Value: *change.Value})
+			if s.changed = max(s.changed, version); sure && change.Keep && s.changed == version {
+				s.put(change.Key, change.hash, change.Value, change.Size, version)
 			}
 			s.mu.Unlock()
 		}

@@ -11,51 +11,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func get[V any](c *Cache[V], key string, snapshot uint64) (value V, ok bool) {
-	return known(c.Get(key, snapshot))
-}
-
-// getAmong is get by GetAll.
-func getAmong[V any](c *Cache[V], key string, snapshot uint64) (value V, ok bool) {
-	return known(c.GetAll([]string{"nothing", key, ""}, snapshot)[1])
-}
-
-func known[V any](found *V) (value V, ok bool) {
-	if found == nil {
-		return value, false
-	}
-	return *found, true
-}
-
-func put[V any](c *Cache[V], key string, value V, size int, version, snapshot uint64) {
-	c.Put(key, &Entry[V]{Value: value}, size, version, snapshot)
+// getAmong is Get by GetAll.
+func getAmong[V comparable](c *Cache[V], key string, snapshot uint64) (value V, ok bool) {
+	value = c.GetAll([]string{"nothing", key, ""}, snapshot)[1]
+	var none V
+	return value, value != none
 }
 
 func replacing[V any](key string, value V, keep bool) Change[V] {
-	change := Change[V]{Key: key, Size: 8}
-	if keep {
-		change.Value = &value
-	}
-	return change
+	return Change[V]{Key: key, Value: value, Keep: keep, Size: 8}
 }
 
 func TestGetAndPut(t *testing.T) {
 	c := New[string](64 << 10)
-	_, ok := get(c, "k", 9)
+	_, ok := c.Get("k", 9)
 	require.False(t, ok)
-	put(c, "k", "v", 1, 5, 9)
-	v, ok := get(c, "k", 9)
+	c.Put("k", "v", 1, 5, 9)
+	v, ok := c.Get("k", 9)
 	require.True(t, ok)
 	require.Equal(t, "v", v)
 	v, ok = getAmong(c, "k", 9)
 	require.True(t, ok)
 	require.Equal(t, "v", v)
-	_, ok = get(c, "k", 5)
+	_, ok = c.Get("k", 5)
 	require.True(t, ok, "as old as the value")
-	_, ok = get(c, "k", 4)
+	_, ok = c.Get("k", 4)
 	require.False(t, ok, "older than the value")
-	put(c, "k", "again", 1, 6, 9)
-	v, _ = get(c, "k", 9)
+	c.Put("k", "again", 1, 6, 9)
+	v, _ = c.Get("k", 9)
 	require.Equal(t, "v", v, "the first to come stays")
 }
 
@@ -82,13 +65,13 @@ func TestWritten(t *testing.T) {
 	} {
 		c := New[string](64 << 10)
 		if test.cached {
-			put(c, "k", "old", 1, 1, 1)
+			c.Put("k", "old", 1, 1, 1)
 		}
 		c.Writing([]Change[string]{replacing("k", "new", test.keep)})(test.version, test.sure)
-		v, _ := get(c, "k", 9)
+		v, _ := c.Get("k", 9)
 		require.Equal(t, test.want, v, test.what)
 		if test.want != "" {
-			_, ok := get(c, "k", 1)
+			_, ok := c.Get("k", 1)
 			require.False(t, ok, "a snapshot from before does not see it")
 		}
 	}
@@ -96,30 +79,30 @@ func TestWritten(t *testing.T) {
 
 func TestWriting(t *testing.T) {
 	c := New[string](64 << 10)
-	put(c, "k", "old", 1, 1, 1)
+	c.Put("k", "old", 1, 1, 1)
 	done := c.Writing(changing("k"))
-	_, ok := get(c, "k", 1)
+	_, ok := c.Get("k", 1)
 	require.False(t, ok, "forgotten before the commit")
-	put(c, "k", "old", 1, 1, 1)
-	_, ok = get(c, "k", 1)
+	c.Put("k", "old", 1, 1, 1)
+	_, ok = c.Get("k", 1)
 	require.False(t, ok, "not taken during the commit")
 	done(2, true)
-	put(c, "k", "old", 1, 1, 1)
-	_, ok = get(c, "k", 9)
+	c.Put("k", "old", 1, 1, 1)
+	_, ok = c.Get("k", 9)
 	require.False(t, ok, "not taken from a snapshot before the commit")
-	put(c, "k", "new", 1, 2, 2)
-	v, ok := get(c, "k", 2)
+	c.Put("k", "new", 1, 2, 2)
+	v, ok := c.Get("k", 2)
 	require.True(t, ok)
 	require.Equal(t, "new", v)
 
 	first, second := c.Writing(changing("k", "other", "k")), c.Writing(changing("k"))
 	first(3, true)
-	put(c, "k", "x", 1, 3, 3)
-	_, ok = get(c, "k", 3)
+	c.Put("k", "x", 1, 3, 3)
+	_, ok = c.Get("k", 3)
 	require.False(t, ok, "the other commit is still under way")
 	second(0, false) // failed
-	put(c, "k", "x", 1, 3, 3)
-	_, ok = get(c, "k", 3)
+	c.Put("k", "x", 1, 3, 3)
+	_, ok = c.Get("k", 3)
 	require.True(t, ok)
 }
 
@@ -127,8 +110,8 @@ func TestNothing(t *testing.T) {
 	for _, bytes := range []int{0, -1} {
 		c := New[string](bytes)
 		require.Nil(t, c)
-		put(c, "k", "v", 1, 1, 1)
-		_, ok := get(c, "k", 1)
+		c.Put("k", "v", 1, 1, 1)
+		_, ok := c.Get("k", 1)
 		require.False(t, ok)
 		_, ok = getAmong(c, "k", 1)
 		require.False(t, ok)
@@ -145,19 +128,21 @@ func TestBounded(t *testing.T) {
 			s := &c.shards[i]
 			bytes += s.size
 			entries += len(s.entries)
-			require.Len(t, s.ring, len(s.entries))
+			require.Len(t, s.places, len(s.entries))
 			require.LessOrEqual(t, s.size, s.limit)
-			for at, e := range s.ring {
-				require.Equal(t, at, e.at)
-				require.Same(t, e, s.entries[e.hash])
+			sum := 0
+			for at := range s.entries {
+				require.EqualValues(t, at, s.places[s.entries[at].hash])
+				sum += int(s.entries[at].size)
 			}
+			require.Equal(t, sum, s.size)
 		}
 		return bytes, entries
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 20000 {
-		put(c, fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
-		get(c, fmt.Sprint("k", r.IntN(i+1)), 1)
+		c.Put(fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
+		c.Get(fmt.Sprint("k", r.IntN(i+1)), 1)
 		if i%100 == 0 {
 			c.Writing([]Change[int]{{Key: fmt.Sprint("k", i-3)}})(0, false)
 		}
@@ -165,8 +150,8 @@ func TestBounded(t *testing.T) {
 	bytes, entries := size()
 	require.Greater(t, bytes, limit*3/4, "the room is used")
 	require.Greater(t, entries, 400)
-	put(c, "huge", 1, limit, 1, 1)
-	_, ok := get(c, "huge", 1)
+	c.Put("huge", 1, limit, 1, 1)
+	_, ok := c.Get("huge", 1)
 	require.False(t, ok, "nothing is thrown out for what has no room")
 	after, _ := size()
 	require.Equal(t, bytes, after)
@@ -176,15 +161,15 @@ func TestBounded(t *testing.T) {
 func TestUsedStays(t *testing.T) {
 	c := New[int](1 << 20)
 	for i := range 200 {
-		put(c, fmt.Sprint("hot", i), i, 100, 1, 1)
+		c.Put(fmt.Sprint("hot", i), i, 100, 1, 1)
 	}
 	for i := range 50000 {
-		put(c, fmt.Sprint("once", i), i, 100, 1, 1)
-		get(c, fmt.Sprint("hot", i%200), 1)
+		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
+		c.Get(fmt.Sprint("hot", i%200), 1)
 	}
 	kept := 0
 	for i := range 200 {
-		if _, ok := get(c, fmt.Sprint("hot", i), 1); ok {
+		if _, ok := c.Get(fmt.Sprint("hot", i), 1); ok {
 			kept++
 		}
 	}
@@ -196,17 +181,17 @@ func TestUsedStays(t *testing.T) {
 func TestNewStays(t *testing.T) {
 	c := New[int](1 << 20)
 	for i := range 50000 {
-		put(c, fmt.Sprint("once", i), i, 100, 1, 1)
+		c.Put(fmt.Sprint("once", i), i, 100, 1, 1)
 	}
 	hits := 0
 	for range 2 {
 		hits = 0
 		for i := range 1500 { // a third of the room
 			key := fmt.Sprint("new", i)
-			if _, ok := get(c, key, 1); ok {
+			if _, ok := c.Get(key, 1); ok {
 				hits++
 			} else {
-				put(c, key, i, 100, 1, 1)
+				c.Put(key, i, 100, 1, 1)
 			}
 		}
 	}
@@ -216,17 +201,17 @@ func TestNewStays(t *testing.T) {
 // TestOneHash has two keys of one hash.
 func TestOneHash(t *testing.T) {
 	c := New[string](64 << 10)
-	put(c, "k", "v", 1, 1, 1)
+	c.Put("k", "v", 1, 1, 1)
 	hash := c.hash("other")
 	s := c.shard(hash)
-	e := &Entry[string]{key: "k2", hash: hash, Value: "v2"}
-	s.put(e)
-	_, ok := get(c, "other", 1)
+	s.put("k2", hash, "v2", 1, 1)
+	_, ok := c.Get("other", 1)
 	require.False(t, ok, "another key's")
-	put(c, "other", "v3", 1, 1, 1)
-	require.Same(t, e, s.entries[hash], "the first to come stays")
+	stays := func() { require.Equal(t, "v2", s.entries[s.places[hash]].value) }
+	c.Put("other", "v3", 1, 1, 1)
+	stays()
 	c.Writing(changing("other"))(2, true)
-	require.Same(t, e, s.entries[hash], "it is not the one that changes")
+	stays()
 }
 
 // history is a store of numbers with all of its versions: what the cache is held against.
@@ -314,7 +299,7 @@ func TestNeverWrong(t *testing.T) {
 				key := fmt.Sprint("k", r.IntN(keys))
 				want := h.at(key, snapshot)
 				reads.Add(1)
-				look := get[uint64]
+				look := (*Cache[uint64]).Get
 				if n%2 == 0 {
 					look = getAmong
 				}
@@ -325,7 +310,7 @@ func TestNeverWrong(t *testing.T) {
 						return
 					}
 				} else if want > 0 {
-					put(c, key, want, 8, want, snapshot)
+					c.Put(key, want, 8, want, snapshot)
 				}
 			}
 		})
