@@ -274,3 +274,35 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.Equal(t, before, contents(t, dir))
 }
+
+// TestLoadOntoFullDisk demands that a load for which there is no room leaves all as it was.
+func TestLoadOntoFullDisk(t *testing.T) {
+	t.Parallel()
+	const users = 1500
+	full := 0
+	for _, mib := range []int{12, 16, 20, 60} { // there is room for next to nothing; for what is sorted; almost; for all
+		at, ok := mount(t, mib)
+		if !ok {
+			return
+		}
+		dir := filepath.Join(at, "store")
+		cmd := child(t, "load", dir, fmt.Sprint(users), "5000")
+		cmd.Stdin = strings.NewReader("\n")
+		lines := wait(t, cmd)
+		said := lines[len(lines)-1]
+		s := must(userstore.Open(dir, edge, userstore.ReadOnly()))(t)
+		n := must(s.Count(bg, userstore.Query{}))(t)
+		if said == "full" {
+			require.LessOrEqual(t, n, 1)
+			full++
+		} else {
+			require.Equal(t, users, n)
+		}
+		sound(t, s)
+		must(s.Role(bg, "vip"))(t)
+		require.NoError(t, s.Close())
+		t.Logf("%d MiB: %s", mib, said)
+	}
+	require.Positive(t, full)
+	require.Less(t, full, 4)
+}

@@ -89,15 +89,17 @@ func (p *badgerPeer) Get(uid string) (u User, err error) {
 }
 
 func (p *badgerPeer) Update(uid string, edit func(*User)) error {
-	return p.update(func(txn *badger.Txn) error {
-		u, err := badgerGet(txn, uid)
-		if err != nil {
-			return err
-		}
-		had := entries(&u, false)
-		edit(&u)
-		return badgerPut(txn, had, &u)
-	})
+	return p.update(func(txn *badger.Txn) error { return badgerUpdate(txn, uid, edit) })
+}
+
+func badgerUpdate(txn *badger.Txn, uid string, edit func(*User)) error {
+	u, err := badgerGet(txn, uid)
+	if err != nil {
+		return err
+	}
+	had := entries(&u, false)
+	edit(&u)
+	return badgerPut(txn, had, &u)
 }
 
 func (p *badgerPeer) Delete(uid string) error {
@@ -201,6 +203,18 @@ func (p *badgerPeer) ReplaceUnchecked(users []User) error {
 				return err
 			}
 			if err := txn.Set([]byte(kindUser+users[i].UID), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// UpdateTogether is Update for some users in one transaction: what updates come to that share a commit at no cost.
+func (p *badgerPeer) UpdateTogether(uids []string, edits []func(*User)) error {
+	return p.update(func(txn *badger.Txn) error {
+		for i, uid := range uids {
+			if err := badgerUpdate(txn, uid, edits[i]); err != nil {
 				return err
 			}
 		}

@@ -212,7 +212,7 @@ func (b *bench) write() error {
 		b.getsBesideUpdates,
 		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
 		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		b.unchecked,
+		b.together,
 	)
 }
 
@@ -226,9 +226,9 @@ func rested(rows ...func() error) (err error) {
 	return err
 }
 
-// unchecked measures what Badger has to do at the least for what 64 writers write together: one transaction and one sync
-// for 64 users that nobody looks up.
-func (b *bench) unchecked() error {
+// together measures what Badger has to do for what 64 writers write together: one transaction and one sync for 64 users
+// that nobody looks up, at the least, or that are read and changed.
+func (b *bench) together() error {
 	const together = 64
 	p, ok := b.peer.(*badgerPeer)
 	if !ok {
@@ -250,9 +250,22 @@ func (b *bench) unchecked() error {
 		b.out[row] /= together
 		return nil
 	}
+	updates := func() error {
+		if !b.want(rowGrouped) {
+			return nil
+		}
+		uids, edits := b.edits()
+		err := b.time(rowGrouped, 1, 0, forever, func(n int) error {
+			at, first := n*together%(len(uids)-together), n*together%(len(edits)-together)
+			return p.UpdateTogether(uids[at:at+together], edits[first:first+together])
+		})
+		b.out[rowGrouped] /= together
+		return err
+	}
 	return errors.Join(
 		batches(rowLeastCreate, 100_000, func(int) User { b.fresh++; return b.User(b.fresh - 1) }, p.CreateUnchecked),
 		batches(rowLeastUpdate, 200_000, func(i int) User { return b.User(i % (b.Users / 2)) }, p.ReplaceUnchecked),
+		updates(),
 	)
 }
 
@@ -295,12 +308,17 @@ func (b *bench) updates(row string, writers int) error {
 	if !b.want(row) {
 		return nil
 	}
-	uids := b.Uniform(drawn, b.Users/2)
-	edits := make([]func(*User), min(drawn-1, b.enough(100_000))) // one off, so that a user gets another edit each time
+	uids, edits := b.edits()
+	return b.time(row, writers, 0, forever, func(n int) error { return b.peer.Update(uids[n%len(uids)], edits[n%len(edits)]) })
+}
+
+// edits makes up who is to be updated and how; there is not an edit for each, so that a user gets another one each time.
+func (b *bench) edits() (uids []string, edits []func(*User)) {
+	edits = make([]func(*User), min(drawn-1, b.enough(100_000)))
 	for i := range edits {
 		edits[i] = b.Edit(i)
 	}
-	return b.time(row, writers, 0, forever, func(n int) error { return b.peer.Update(uids[n%drawn], edits[n%len(edits)]) })
+	return b.Uniform(drawn, b.Users/2), edits
 }
 
 func (b *bench) deletes(row string, writers, from, to int) error {

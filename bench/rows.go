@@ -33,6 +33,7 @@ const (
 	rowUpdateLong  = "update-64-long"
 	rowLeastCreate = "least-create"
 	rowLeastUpdate = "least-update"
+	rowGrouped     = "grouped-update"
 	rowGet         = "get-uniform-1"
 	rowSkewed      = "get-skewed-1"
 	rowBesideRate  = "beside-rate"
@@ -73,6 +74,7 @@ var tables = []Table{
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
 		{ID: rowLeastCreate, Title: "create, 64 in a transaction, nothing checked", Phase: phaseWrite, Only: "badger"},
 		{ID: rowLeastUpdate, Title: "replace a record, 64 in a transaction, nothing read", Phase: phaseWrite, Only: "badger"},
+		{ID: rowGrouped, Title: "update, 64 in a transaction of one writer", Phase: phaseWrite, Only: "badger"},
 	}},
 	{"Writes that are not synced", "They outlive the process, but for the in-memory peers, and not always the machine.", []Row{
 		{ID: "nosync-create-1", Title: "create, 1 writer", Phase: phaseNoSync},

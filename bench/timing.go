@@ -12,14 +12,18 @@ import (
 const forever = int(^uint(0) >> 1)
 
 // time runs op from so many goroutines for the length of a measurement and notes the time for each operation. Each call
-// of op has a number of its own, below most. To warm up, it runs for a fifth of the length, or, where that takes more and
-// not too much more, for a whole round of calls.
+// of op has a number of its own, below most. To warm up, it runs for a fifth of the length; or, where calls come in rounds,
+// for the length, so that the heap has its size, too, and, where that takes not too much more, for a whole round.
 func (b *bench) time(row string, workers, round, most int, op func(n int) error) error {
 	if !b.want(row) {
 		return nil
 	}
 	runtime.GC()
-	next, _, err := spread(b.length/5, workers, 0, most/3, op)
+	warm := b.length
+	if round == 0 {
+		warm /= 5
+	}
+	next, _, err := spread(warm, workers, 0, most/3, op)
 	if err == nil && next < round {
 		next, _, err = spread(3*b.length, workers, next, round, op)
 	}
