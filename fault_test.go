@@ -176,7 +176,7 @@ func TestFaults(t *testing.T) {
 				}
 				return n
 			}
-			for failed() == 0 { // chance has spared them all
+			for n := 0; failed() == 0 && n < 10_000; n++ { // chance has spared them all
 				hands[0].do()
 			}
 			done.Store(true)
@@ -199,6 +199,7 @@ func TestFaults(t *testing.T) {
 				t.Log(h.tally)
 				require.Positive(t, h.tally["done"])
 			}
+			require.Positive(t, failed())
 			if c.cfg.Dir != "" {
 				require.NoError(t, w.Close())
 				w.open(t)

@@ -2,6 +2,7 @@ package userstore
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/seed-3546c6b2/userstore/internal/kv"
@@ -133,17 +134,23 @@ func (p packed) bytes(text int) []byte {
 
 // record gives the record back, with tags of its own and all else out of p.
 func (p packed) record() *record {
-	n := p.numbers()
-	r := &record{
+	r := new(record)
+	p.unpack(r)
+	return r
+}
+
+// unpack is record into one that is there, whose tags it overwrites.
+func (p packed) unpack(r *record) {
+	n, tags := p.numbers(), r.Tags[:0]
+	*r = record{
 		born: n.word(packedBorn), seen: n.word(packedSeen),
 		rest: p.bytes(textRest), restFields: int(n.word(packedRestFields)),
 	}
 	p.fields(&r.User)
 	r.Metadata = p.bytes(textMetadata)
-	if n := int(n.word(packedTags)); n > 0 {
-		r.Tags = p.appendTags(make([]string, 0, n))
+	if count := int(n.word(packedTags)); count > 0 {
+		r.Tags = p.appendTags(slices.Grow(tags, count))
 	}
-	return r
 }
 
 // user gives the user, with tags and metadata of its own, out of room.
@@ -152,8 +159,8 @@ func (p packed) user(u *User, room *room) {
 	if metadata := p.bytes(textMetadata); metadata != nil {
 		u.Metadata = append(room.forText(len(metadata)), metadata...)
 	}
-	if n := int(p.numbers().word(packedTags)); n > 0 {
-		u.Tags = p.appendTags(room.forTags(n))
+	if count := int(p.numbers().word(packedTags)); count > 0 {
+		u.Tags = p.appendTags(room.forTags(count))
 	}
 }
 

@@ -70,6 +70,7 @@ func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
 		}
 		return roster.Filter(rows, func(pos []byte) bool { return !w.hidden[string(w.uidAt(pos))] })
 	}
+	var r record // of the row that is looked at
 	return roster.Filter(rows, func(pos []byte) bool {
 		uid := string(w.uidAt(pos))
 		if w.hidden[uid] {
@@ -82,7 +83,11 @@ func (s *Store) asked(v kv.View, w *walk, rows roster.Stream) roster.Stream {
 		if w.last = p; err != nil && w.unread == nil {
 			w.unread = err
 		}
-		return err != nil || p == nil || w.match(p.record(), w.Status)
+		if err != nil || p == nil {
+			return true
+		}
+		p.unpack(&r)
+		return w.match(&r, w.Status)
 	})
 }
 

@@ -166,7 +166,7 @@ func (w *fieldWriter) time(tag int64, t time.Time) {
 	}
 }
 
-// decodeRecord reads stored bytes back; the record's texts are parts of them. run is the store's present run: who was seen
+// decodeRecord reads stored bytes back; the record's texts are parts of them, so nobody may write to them. run is the store's present run: who was seen
 // online in another is offline. What is not exactly what encode wrote is ErrCorrupt.
 func decodeRecord(uid string, b []byte, run uint64) (*record, error) {
 	r := new(record)

@@ -37,6 +37,9 @@ func TestPack(t *testing.T) {
 	for _, r := range append(records(), odd) {
 		p := pack(r)
 		require.Equal(t, r, p.record())
+		used := pack(odd).record()
+		p.unpack(used)
+		require.Equal(t, r, used, "nothing is left of who was there before")
 		require.Equal(t, []any{r.UID, r.born, r.DeactivatedAt.IsZero()}, []any{p.uid(), p.born(), p.active()})
 		shared := room{many: true}
 		for _, room := range []*room{{}, &shared, &shared} {

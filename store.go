@@ -160,7 +160,7 @@ func (s *Store) Create(ctx context.Context, u User) (User, error) {
 
 // create stores a new user, and completes its record.
 func (s *Store) create(ctx context.Context, fresh *record) error {
-	d, err := firstDraft(fresh, s.now())
+	d, err := s.firstDraft(fresh, s.now())
 	if err != nil {
 		return err
 	}
@@ -440,7 +440,7 @@ func (s *Store) SetStatus(ctx context.Context, uid string, st Status) error {
 		if r.setOnline(0); st == Online {
 			r.setOnline(s.run)
 		}
-		return newDraft(old, &r)
+		return s.newDraft(old, &r)
 	})
 	return err
 }

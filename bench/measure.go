@@ -214,7 +214,7 @@ func (b *bench) write() error {
 		b.getsBesideUpdates,
 		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
 		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		b.together,
+		b.badgerAlone,
 	)
 }
 
@@ -228,9 +228,9 @@ func rested(rows ...func() error) (err error) {
 	return err
 }
 
-// together measures what Badger has to do for what 64 writers write together: one transaction and one sync for 64 users
+// badgerAlone measures what Badger has to do for what 64 writers write together: one transaction and one sync for 64 users
 // that nobody looks up, at the least, or that are read and changed.
-func (b *bench) together() error {
+func (b *bench) badgerAlone() error {
 	const together = 64
 	p, ok := b.peer.(*badgerPeer)
 	if !ok {
