@@ -88,6 +88,7 @@ func (b *bench) serve() error {
 	if err := b.serveGets(peer); err != nil {
 		return err
 	}
+	b.memory("VmHWM", rowServePeak)
 	start = b.clock()
 	err = peer.Close()
 	b.out["close"] = float64(b.clock() - start)

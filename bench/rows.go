@@ -51,6 +51,7 @@ const (
 	rowLoad        = "load"
 	rowLoadRSS     = "load-rss"
 	rowServeRSS    = "serve-rss"
+	rowServePeak   = "serve-peak"
 	rowEmptyOpen   = "empty-open"
 	rowEmptyHeap   = "empty-heap"
 )
@@ -113,6 +114,7 @@ var tables = []Table{
 		{ID: "open", Title: "open and get one user", Phase: phaseServe, Whole: true},
 		{ID: rowServeRSS, Title: "memory, open and serving (RSS)", Phase: phaseServe, Bytes: true, Whole: true},
 		{ID: "serve-anon", Title: "of that, not backed by files", Phase: phaseServe, Bytes: true, Whole: true},
+		{ID: rowServePeak, Title: "at its highest since opening (RSS)", Phase: phaseServe, Bytes: true, Whole: true},
 		{ID: "close", Title: "close after reading", Phase: phaseServe, Whole: true},
 		{ID: rowEmptyOpen, Title: "open an empty store in memory", Phase: phaseEmpty},
 		{ID: rowEmptyHeap, Title: "heap of an empty store in memory", Phase: phaseEmpty, Bytes: true, Whole: true},

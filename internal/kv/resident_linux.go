@@ -21,7 +21,7 @@ type resident struct {
 }
 
 const (
-	keepSmall = 16 << 20 // when so much of files has come into memory, tables are given back
+	keepSmall = 8 << 20  // when so much of files has come into memory, tables are given back
 	keepFill  = 32 << 20 // while tables are made that nobody reads yet
 	keepDisk  = 128 << 20
 )

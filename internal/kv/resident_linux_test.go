@@ -103,7 +103,7 @@ func TestTablesAreGivenBack(t *testing.T) {
 	require.NoError(t, err)
 	most := readAll(t, e, dir, families)
 	t.Log("of", all>>20, "MiB", most>>20, "in memory at most")
-	require.Less(t, most, all*2/3)
+	require.Less(t, most, 2*keepSmall)
 	v := e.View()
 	walk := v.Iterate(nil, false)
 	for walk.Seek(nil); walk.Valid(); walk.Next() {
