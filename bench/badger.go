@@ -42,24 +42,30 @@ func badgerGet(txn *badger.Txn, uid string) (User, error) {
 	return u, err
 }
 
+// badgerWriter is a transaction of Badger's, or a script for one.
+type badgerWriter interface {
+	Set(key, value []byte) error
+	Delete(key []byte) error
+}
+
 // badgerPut writes a user with its index entries, given those it had.
-func badgerPut(txn *badger.Txn, had []string, u *User) error {
+func badgerPut(to badgerWriter, had []string, u *User) error {
 	stamp(u)
 	value, err := msgpack.Marshal(u)
 	if err != nil {
 		return err
 	}
-	if err := txn.Set([]byte(kindUser+u.UID), value); err != nil {
+	if err := to.Set([]byte(kindUser+u.UID), value); err != nil {
 		return err
 	}
 	gone, added := difference(had, entries(u, false))
 	for _, key := range gone {
-		if err := txn.Delete([]byte(key)); err != nil {
+		if err := to.Delete([]byte(key)); err != nil {
 			return err
 		}
 	}
 	for _, key := range added {
-		if err := txn.Set([]byte(key), nil); err != nil {
+		if err := to.Set([]byte(key), nil); err != nil {
 			return err
 		}
 	}
@@ -181,29 +187,38 @@ func (p *badgerPeer) Load(users iter.Seq[User]) error {
 	return p.db.Sync()
 }
 
-// CreateUnchecked and ReplaceUnchecked are the least that Badger has to do for some users in one transaction: nothing is
-// looked up, and a replaced record leaves its index entries as they are.
+// badgerScript is what a change writes, made ready ahead of its transaction.
+type badgerScript []badgerWrite
 
-func (p *badgerPeer) CreateUnchecked(users []User) error {
-	return p.update(func(txn *badger.Txn) error {
-		for i := range users {
-			if err := badgerPut(txn, nil, &users[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+type badgerWrite struct {
+	key, value []byte
+	gone       bool
 }
 
-func (p *badgerPeer) ReplaceUnchecked(users []User) error {
+func (s *badgerScript) Set(key, value []byte) error {
+	*s = append(*s, badgerWrite{key: key, value: value})
+	return nil
+}
+
+func (s *badgerScript) Delete(key []byte) error {
+	*s = append(*s, badgerWrite{key: key, gone: true})
+	return nil
+}
+
+// WriteTogether does some scripts in one transaction: the least that is left of changes to Badger.
+func (p *badgerPeer) WriteTogether(scripts []badgerScript) error {
 	return p.update(func(txn *badger.Txn) error {
-		for i := range users {
-			value, err := msgpack.Marshal(&users[i])
-			if err != nil {
-				return err
-			}
-			if err := txn.Set([]byte(kindUser+users[i].UID), value); err != nil {
-				return err
+		for _, script := range scripts {
+			for _, w := range script {
+				var err error
+				if w.gone {
+					err = txn.Delete(w.key)
+				} else {
+					err = txn.Set(w.key, w.value)
+				}
+				if err != nil {
+					return err
+				}
 			}
 		}
 		return nil

@@ -66,6 +66,7 @@ type Machine struct {
 	CPU, OS, Go, FileSystem, Revision string
 	Cores                             int
 	MemoryGB                          int64
+	Sync                              time.Duration     // a page appended to a file and synced, on average
 	Versions                          map[string]string // of the modules linked in
 }
 
@@ -88,6 +89,7 @@ func describeMachine(dir string) Machine {
 			m.FileSystem = "0x" + strconv.FormatInt(int64(stat.Type), 16)
 		}
 	}
+	m.Sync = syncTime(dir)
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dep := range info.Deps {
 			m.Versions[dep.Path] = dep.Version
@@ -97,4 +99,24 @@ func describeMachine(dir string) Machine {
 		m.Revision = strings.TrimSpace(string(out))
 	}
 	return m
+}
+
+// syncTime appends pages to a file for a second, and syncs each; 0 if that cannot be done.
+func syncTime(dir string) time.Duration {
+	f, err := os.CreateTemp(dir, "userstore-bench-sync-")
+	if err != nil {
+		return 0
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	page, pages, start := make([]byte, 4096), 0, time.Now()
+	for ; time.Since(start) < time.Second; pages++ {
+		if _, err := f.Write(page); err != nil {
+			return 0
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			return 0
+		}
+	}
+	return time.Since(start) / time.Duration(pages)
 }

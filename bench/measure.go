@@ -215,7 +215,9 @@ func (b *bench) write() error {
 		b.getsBesideUpdates,
 		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
 		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		b.badgerAlone,
+		func() error { return b.alone(rowLeastCreate, 100_000, b.createAlone) },
+		func() error { return b.alone(rowLeastUpdate, 250_000, b.updateAlone) },
+		b.grouped,
 	)
 }
 
@@ -229,47 +231,53 @@ func rested(rows ...func() error) (err error) {
 	return err
 }
 
-// badgerAlone measures what Badger has to do for what 64 writers write together: one transaction and one sync for 64 users
-// that nobody looks up, at the least, or that are read and changed.
-func (b *bench) badgerAlone() error {
-	const together = 64
+// together is how many users go into one transaction where 64 writers are to be matched.
+const together = 64
+
+// alone measures what Badger has to do for what 64 writers write together: their writes, made ready ahead, go into one
+// transaction.
+func (b *bench) alone(row string, perSecond int, change func(to badgerWriter, i int) error) error {
 	p, ok := b.peer.(*badgerPeer)
-	if !ok {
+	if !ok || !b.want(row) {
 		return nil
 	}
-	batches := func(row string, perSecond int, user func(i int) User, write func(users []User) error) error {
-		if !b.want(row) {
-			return nil
-		}
-		list := make([][]User, b.enough(perSecond/together))
-		for i := range list {
-			for j := range together {
-				list[i] = append(list[i], user(i*together+j))
-			}
-		}
-		if err := b.time(row, 1, 0, len(list), func(n int) error { return write(list[n]) }); err != nil {
+	scripts := make([]badgerScript, b.enough(perSecond)/together*together)
+	for i := range scripts {
+		if err := change(&scripts[i], i); err != nil {
 			return err
 		}
-		b.out[row] /= together
+	}
+	err := b.time(row, 1, 0, len(scripts)/together, func(n int) error { return p.WriteTogether(scripts[n*together : (n+1)*together]) })
+	b.out[row] /= together
+	return err
+}
+
+func (b *bench) createAlone(to badgerWriter, _ int) error {
+	u := b.User(b.fresh)
+	b.fresh++
+	return badgerPut(to, nil, &u)
+}
+
+func (b *bench) updateAlone(to badgerWriter, i int) error {
+	u := b.User(i % (b.Users / 2))
+	had := entries(&u, false)
+	b.Edit(i)(&u)
+	return badgerPut(to, had, &u)
+}
+
+// grouped measures updates that one writer reads and makes, 64 in a transaction.
+func (b *bench) grouped() error {
+	p, ok := b.peer.(*badgerPeer)
+	if !ok || !b.want(rowGrouped) {
 		return nil
 	}
-	updates := func() error {
-		if !b.want(rowGrouped) {
-			return nil
-		}
-		uids, edits := b.edits()
-		err := b.time(rowGrouped, 1, 0, forever, func(n int) error {
-			at, first := n*together%(len(uids)-together), n*together%(len(edits)-together)
-			return p.UpdateTogether(uids[at:at+together], edits[first:first+together])
-		})
-		b.out[rowGrouped] /= together
-		return err
-	}
-	return errors.Join(
-		batches(rowLeastCreate, 100_000, func(int) User { b.fresh++; return b.User(b.fresh - 1) }, p.CreateUnchecked),
-		batches(rowLeastUpdate, 200_000, func(i int) User { return b.User(i % (b.Users / 2)) }, p.ReplaceUnchecked),
-		updates(),
-	)
+	uids, edits := b.edits()
+	err := b.time(rowGrouped, 1, 0, forever, func(n int) error {
+		at, first := n*together%(len(uids)-together), n*together%(len(edits)-together)
+		return p.UpdateTogether(uids[at:at+together], edits[first:first+together])
+	})
+	b.out[rowGrouped] /= together
+	return err
 }
 
 func (b *bench) writeNoSync() error {

@@ -81,6 +81,29 @@ func TestTargetsAreJudged(t *testing.T) {
 	}
 }
 
+func TestWhatBadgerAloneComesTo(t *testing.T) {
+	p := Plan{Small: 1, Main: 2, Large: 3, Contenders: contenders}
+	r := made(p, func(_ int, c Contender, row string) float64 {
+		switch {
+		case row == rowLeastCreate || row == rowLeastUpdate:
+			return 40
+		case c.Key == us:
+			return 80
+		}
+		return 200
+	})
+	asked := 0
+	for _, target := range targets {
+		if target.Most == nil {
+			continue
+		}
+		asked++
+		require.EqualValues(t, 5, target.Most(r, &p), target.What)
+		require.True(t, math.IsNaN(target.Most(&Results{}, &p)), target.What)
+	}
+	require.Equal(t, 6, asked)
+}
+
 func TestReport(t *testing.T) {
 	p := Plan{Small: 2000, Main: 10_000, Large: 20_000, Reps: 3, Length: time.Second, Contenders: contenders}
 	r := made(p, func(_ int, c Contender, row string) float64 {
@@ -95,6 +118,6 @@ func TestReport(t *testing.T) {
 	require.Contains(t, text, "badgerhold (5,000 users only)")
 	require.Contains(t, text, "something went wrong")
 	require.Contains(t, text, "a processor, 2 cores")
-	require.Contains(t, text, "| bulk load at the large size, peak memory | ≤ 500 MB | 100 B | met |")
+	require.Contains(t, text, "| bulk load at the large size, peak memory | ≤ 500 MB | 100 B |  | met |")
 	require.NotContains(t, text, "NaN")
 }

@@ -73,8 +73,8 @@ var tables = []Table{
 		{ID: rowUpdateLong, Title: "the same, ten times as long", Phase: phaseWrite},
 		{ID: "delete-1", Title: "delete, 1 writer", Phase: phaseWrite},
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
-		{ID: rowLeastCreate, Title: "create, 64 in a transaction, nothing checked", Phase: phaseWrite, Only: "badger"},
-		{ID: rowLeastUpdate, Title: "replace a record, 64 in a transaction, nothing read", Phase: phaseWrite, Only: "badger"},
+		{ID: rowLeastCreate, Title: "create, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
+		{ID: rowLeastUpdate, Title: "update, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
 		{ID: rowGrouped, Title: "update, 64 in a transaction of one writer", Phase: phaseWrite, Only: "badger"},
 	}},
 	{"Writes that are not synced", "They outlive the process, but for the in-memory peers, and not always the machine.", []Row{
