@@ -313,6 +313,67 @@ func TestImportUnderFaults(t *testing.T) {
 	}
 }
 
+// TestManyUnderFaults demands that the outcome of a call over many that broke off names those that were changed, and
+// nobody else.
+func TestManyUnderFaults(t *testing.T) {
+	t.Parallel()
+	for after := range int32(4) {
+		var applied atomic.Int32
+		w, f := faulty(t, kv.Config{}, 0, nil)
+		uids := w.createMany(t, 200)
+		f.Fail = func(c kvtest.Call) error {
+			if c == kvtest.Apply && applied.Add(1) > after {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		out, err := w.Deactivate(bg, uids...)
+		f.Fail = nil
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		gone := must(collect(w.All(bg, userstore.Query{Deactivated: userstore.DeactivatedOnly})))(t)
+		require.Len(t, out.Done, len(gone))
+		for _, u := range gone {
+			require.Contains(t, out.Done, u.UID)
+		}
+		require.Equal(t, userstore.Outcome{Done: out.Done}, out)
+		sound(t, w.Store)
+	}
+}
+
+// TestManyShareCommits demands that the changes of one call do not wait for each other's commits.
+func TestManyShareCommits(t *testing.T) {
+	t.Parallel()
+	const many = 64
+	w, f := faulty(t, kv.Config{}, 0, nil)
+	uids := w.createMany(t, many)
+	var looked, applied atomic.Int32
+	all := make(chan struct{})
+	f.Fail = func(c kvtest.Call) error {
+		switch c {
+		case kvtest.Get:
+			if looked.Add(1) == many { // each looks for its user
+				close(all)
+			}
+		case kvtest.Apply:
+			applied.Add(1)
+			<-all
+		}
+		return nil
+	}
+	out := must(w.Deactivate(bg, uids...))(t)
+	require.Equal(t, uids, out.Done)
+	require.LessOrEqual(t, applied.Load(), int32(2))
+}
+
+// createMany makes so many users.
+func (w *world) createMany(t testing.TB, n int) (uids []string) {
+	for i := range n {
+		uids = append(uids, fmt.Sprint("u", i))
+		must(w.Create(bg, userstore.User{UID: uids[i], Name: "U"}))(t)
+	}
+	return uids
+}
+
 // TestCloseFails demands that an engine which cannot close is reported, and closed only once.
 func TestCloseFails(t *testing.T) {
 	t.Parallel()

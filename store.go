@@ -310,48 +310,6 @@ func (s *Store) Upsert(ctx context.Context, u User) (User, error) {
 
 func exists(uid string) error { return fmt.Errorf("%w: user %s", ErrExists, uid) }
 
-// Outcome tells what became of each uid of a call over many, as the caller wrote it; a repeated uid is named once.
-type Outcome struct {
-	Done     []string // changed now
-	Already  []string // was so before
-	NotFound []string // malformed, unknown, or, where that matters, deactivated
-	Refused  []string // not allowed, such as blocking oneself
-}
-
-// verdict is what became of one uid of a call over many.
-type verdict uint8
-
-const (
-	done verdict = iota
-	already
-	missing
-	refused
-)
-
-// each makes one change for each uid, and sorts the uids by what the change came to. An error ends it.
-func (s *Store) each(ctx context.Context, uids []string, fn func(c *change, uid string) (verdict, error)) (Outcome, error) {
-	var out Outcome
-	buckets := [...]*[]string{done: &out.Done, already: &out.Already, missing: &out.NotFound, refused: &out.Refused}
-	seen := make(map[string]bool, len(uids))
-	for _, given := range uids {
-		uid := foldUID(given)
-		if seen[uid] {
-			continue
-		}
-		seen[uid] = true
-		var v verdict
-		err := s.update(ctx, func(c *change) (err error) {
-			v, err = fn(c, uid)
-			return err
-		})
-		if err != nil {
-			return out, err
-		}
-		*buckets[v] = append(*buckets[v], given)
-	}
-	return out, nil
-}
-
 // Deactivate hides users: look-ups answer as if they did not exist, and their tokens do not work, until Reactivate.
 // Everything about them is kept, their uids stay taken, and they are offline. Each uid is a change of its own (facts
 // 3.6, 3.8).
