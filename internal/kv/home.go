@@ -39,6 +39,13 @@ func OpenBadger(cfg Config) (Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Dir != "" { // the process may go to another directory
+		dir, err := filepath.Abs(cfg.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("userstore: %w", err)
+		}
+		cfg.Dir = dir
+	}
 	h, err := enter(cfg)
 	if err != nil {
 		return nil, err

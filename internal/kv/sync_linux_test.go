@@ -38,3 +38,18 @@ func TestSync(t *testing.T) {
 		require.Equal(t, sync, dirty == 0, "%d bytes", dirty)
 	}
 }
+
+// TestSyncElsewhere demands that a store opened by a relative path goes on when the process changes its directory.
+func TestSyncElsewhere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	e, err := OpenBadger(Config{Dir: "data", Small: true, Sync: true})
+	require.NoError(t, err)
+	for i := range 200 {
+		if i == 1 {
+			t.Chdir(t.TempDir())
+		}
+		_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, e.Close())
+}
