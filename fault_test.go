@@ -320,7 +320,7 @@ func TestManyUnderFaults(t *testing.T) {
 	for after := range int32(4) {
 		var applied atomic.Int32
 		w, f := faulty(t, kv.Config{}, 0, nil)
-		uids := w.createMany(t, 200)
+		uids := w.addMany(t, 200)
 		f.Fail = func(c kvtest.Call) error {
 			if c == kvtest.Apply && applied.Add(1) > after {
 				return syscall.ENOSPC
@@ -345,7 +345,7 @@ func TestManyShareCommits(t *testing.T) {
 	t.Parallel()
 	const many = 64
 	w, f := faulty(t, kv.Config{}, 0, nil)
-	uids := w.createMany(t, many)
+	uids := w.addMany(t, many)
 	var looked, applied atomic.Int32
 	all := make(chan struct{})
 	f.Fail = func(c kvtest.Call) error {
@@ -365,12 +365,12 @@ func TestManyShareCommits(t *testing.T) {
 	require.LessOrEqual(t, applied.Load(), int32(2))
 }
 
-// createMany makes so many users.
-func (w *world) createMany(t testing.TB, n int) (uids []string) {
+// addMany creates so many users.
+func (w *world) addMany(t testing.TB, n int) (uids []string) {
 	for i := range n {
 		uids = append(uids, fmt.Sprint("u", i))
-		must(w.Create(bg, userstore.User{UID: uids[i], Name: "U"}))(t)
 	}
+	w.add(t, uids...)
 	return uids
 }
 
