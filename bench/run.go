@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,6 +115,9 @@ func (p *Plan) choose(sizes, peers string) error {
 		}
 		*to = n
 	}
+	if p.Small == p.Main || p.Main == p.Large || p.Large == p.Small && p.Small > 0 {
+		return fmt.Errorf("-sizes: %q names a size twice", sizes)
+	}
 	if _, err := regexp.Compile(p.Rows); err != nil {
 		return err
 	}
@@ -135,8 +139,8 @@ func (p *Plan) choose(sizes, peers string) error {
 	return nil
 }
 
-// run measures one size after the other. Within a repetition every contender does a phase before any does the next, and
-// each repetition begins with another, so that a machine that changes its pace changes it for all.
+// run lets every contender do a phase before any does the next, at one size after the other, and begins each repetition
+// with another: where the machine changes its pace, it changes it for all of them, and for all sizes.
 func (p *Plan) run() (*Results, error) {
 	root, err := os.MkdirTemp(p.Dir, "userstore-bench-")
 	if err != nil {
@@ -144,38 +148,28 @@ func (p *Plan) run() (*Results, error) {
 	}
 	defer os.RemoveAll(root)
 	results := &Results{}
-	for _, users := range []int{p.Small, p.Main, p.Large} {
-		if users == 0 {
-			continue
-		}
-		for rep := range p.Reps {
-			out := map[string]bool{} // contenders that failed; what is in their directories is not to be relied on
-			order := slices.Concat(p.Contenders[rep%len(p.Contenders):], p.Contenders[:rep%len(p.Contenders)])
-			for _, phase := range phases {
-				for _, c := range order {
-					if !out[c.Key] && p.runs(c, phase, users, rep) {
-						out[c.Key] = !p.runChild(results, c, phase, users, rep, filepath.Join(root, c.Key))
+	failed := map[string]bool{} // by directory: what is in it is not to be relied on
+	for rep := range p.Reps {
+		order := slices.Concat(p.Contenders[rep%len(p.Contenders):], p.Contenders[:rep%len(p.Contenders)])
+		for _, phase := range phases {
+			for _, c := range order {
+				for _, users := range []int{p.Small, p.Main, p.Large} {
+					dir := filepath.Join(root, strconv.Itoa(users), c.Key)
+					if users != 0 && !failed[dir] && p.runs(c, phase, users, rep) {
+						failed[dir] = !p.runChild(results, c, phase, users, rep, dir)
 					}
 				}
 			}
-			if users != p.Large || rep == p.Reps-1 {
-				if err := clear(root); err != nil {
-					return nil, err
-				}
+		}
+		for _, users := range []int{p.Small, p.Main} { // the large size is loaded once
+			dir := filepath.Join(root, strconv.Itoa(users))
+			if err := os.RemoveAll(dir); err != nil {
+				return nil, err
 			}
+			maps.DeleteFunc(failed, func(of string, _ bool) bool { return filepath.Dir(of) == dir })
 		}
 	}
 	return results, nil
-}
-
-func clear(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if err == nil {
-			err = os.RemoveAll(filepath.Join(dir, e.Name()))
-		}
-	}
-	return err
 }
 
 // runs tells whether a contender takes part in a phase. At the large size everybody is loaded once, and the in-memory

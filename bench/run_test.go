@@ -19,7 +19,8 @@ func TestPlan(t *testing.T) {
 	require.NoError(t, p.choose("0,5000,0", "bbolt,"+us))
 	require.Equal(t, Plan{Main: 5000, Reps: 1, Length: time.Second, Contenders: p.Contenders}, p)
 	require.Len(t, p.Contenders, 2)
-	for sizes, peers := range map[string]string{"1,2": "", "0,0,0": "", "0,100,0": "", "0,x,0": "", "0,5000,-1": "", "0,9999,0": "nobody"} {
+	for sizes, peers := range map[string]string{"1,2": "", "0,0,0": "", "0,100,0": "", "0,x,0": "", "0,5000,-1": "", "0,9999,0": "nobody",
+		"5000,5000,0": "", "0,5000,5000": "", "6000,5000,6000": ""} {
 		require.Error(t, p.choose(sizes, peers), "%s %s", sizes, peers)
 	}
 	p.Rows = "("

@@ -41,12 +41,16 @@ func (k *keepsake) size() (n int64) {
 }
 
 func (k *keepsake) write(dir string) error {
+	return writeFile(dir, keepsakeName, k.encode())
+}
+
+func (k *keepsake) encode() []byte {
 	b := binary.BigEndian.AppendUint64([]byte(keepsakeHead), k.version)
 	for _, w := range k.writes {
 		b = append(binary.AppendUvarint(b, uint64(len(w.Key))), w.Key...)
 		b = append(binary.AppendUvarint(b, uint64(len(w.Value))), w.Value...)
 	}
-	return writeFile(dir, keepsakeName, appendSum(append(b, 0)))
+	return appendSum(append(b, 0))
 }
 
 func appendSum(b []byte) []byte {
@@ -86,10 +90,14 @@ func decodeKeepsake(b []byte) (*keepsake, error) {
 		if len(b) > 0 {
 			value = part()
 		}
-		if len(value) == 0 || len(b) == 0 || len(k.writes) > 0 && bytes.Compare(key, k.writes[len(k.writes)-1].Key) <= 0 {
+		if len(key) == 0 || len(value) == 0 || len(b) == 0 ||
+			len(k.writes) > 0 && bytes.Compare(key, k.writes[len(k.writes)-1].Key) <= 0 {
 			return nil, damaged
 		}
 		k.writes = append(k.writes, Write{Key: key, Value: value})
+	}
+	if len(b) > 1 {
+		return nil, damaged
 	}
 	return k, nil
 }
