@@ -215,8 +215,9 @@ func (b *bench) write() error {
 		b.getsBesideUpdates,
 		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
 		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		func() error { return b.alone(rowLeastCreate, 100_000, b.createAlone) },
-		func() error { return b.alone(rowLeastUpdate, 250_000, b.updateAlone) },
+		b.createsAlone,
+		func() error { return b.updatesAlone(rowLeastUpdate) },
+		func() error { return b.longer(10, func() error { return b.updatesAlone(rowLeastLong) }) },
 		b.grouped,
 	)
 }
@@ -234,35 +235,50 @@ func rested(rows ...func() error) (err error) {
 // together is how many users go into one transaction where 64 writers are to be matched.
 const together = 64
 
-// alone measures what Badger has to do for what 64 writers write together: their writes, made ready ahead, go into one
-// transaction.
-func (b *bench) alone(row string, perSecond int, change func(to badgerWriter, i int) error) error {
+// createsAlone measures what Badger has to do for users whom 64 writers create together: what is to be written, made
+// ready ahead, goes into one transaction.
+func (b *bench) createsAlone() error {
+	p, ok := b.peer.(*badgerPeer)
+	if !ok || !b.want(rowLeastCreate) {
+		return nil
+	}
+	scripts := make([]badgerScript, b.enough(100_000))
+	for i := range scripts {
+		u := b.User(b.fresh + i)
+		if err := badgerPut(&scripts[i], nil, &u); err != nil {
+			return err
+		}
+	}
+	b.fresh += len(scripts)
+	return b.alone(p, rowLeastCreate, len(scripts)/together, scripts)
+}
+
+// updatesAlone is createsAlone for updates. They come again and again, which is as much to write each time.
+func (b *bench) updatesAlone(row string) error {
 	p, ok := b.peer.(*badgerPeer)
 	if !ok || !b.want(row) {
 		return nil
 	}
-	scripts := make([]badgerScript, b.enough(perSecond)/together*together)
+	scripts, d := make([]badgerScript, drawn), b.dice(diceKeys, 0)
 	for i := range scripts {
-		if err := change(&scripts[i], i); err != nil {
+		u := b.User(d.IntN(b.Users / 2)) // as of those that 64 writers update
+		had := entries(&u, false)
+		b.Edit(i)(&u)
+		if err := badgerPut(&scripts[i], had, &u); err != nil {
 			return err
 		}
 	}
-	err := b.time(row, 1, 0, len(scripts)/together, func(n int) error { return p.WriteTogether(scripts[n*together : (n+1)*together]) })
+	return b.alone(p, row, forever, scripts)
+}
+
+func (b *bench) alone(p *badgerPeer, row string, most int, scripts []badgerScript) error {
+	batches := len(scripts) / together
+	err := b.time(row, 1, 0, most, func(n int) error {
+		first := n % batches * together
+		return p.WriteTogether(scripts[first : first+together])
+	})
 	b.out[row] /= together
 	return err
-}
-
-func (b *bench) createAlone(to badgerWriter, _ int) error {
-	u := b.User(b.fresh)
-	b.fresh++
-	return badgerPut(to, nil, &u)
-}
-
-func (b *bench) updateAlone(to badgerWriter, i int) error {
-	u := b.User(i % (b.Users / 2))
-	had := entries(&u, false)
-	b.Edit(i)(&u)
-	return badgerPut(to, had, &u)
 }
 
 // grouped measures updates that one writer reads and makes, 64 in a transaction.

@@ -33,6 +33,7 @@ const (
 	rowUpdateLong  = "update-64-long"
 	rowLeastCreate = "least-create"
 	rowLeastUpdate = "least-update"
+	rowLeastLong   = "least-update-long"
 	rowGrouped     = "grouped-update"
 	rowGet         = "get-uniform-1"
 	rowSkewed      = "get-skewed-1"
@@ -75,6 +76,7 @@ var tables = []Table{
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
 		{ID: rowLeastCreate, Title: "create, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
 		{ID: rowLeastUpdate, Title: "update, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
+		{ID: rowLeastLong, Title: "the same, ten times as long", Phase: phaseWrite, Only: "badger"},
 		{ID: rowGrouped, Title: "update, 64 in a transaction of one writer", Phase: phaseWrite, Only: "badger"},
 	}},
 	{"Writes that are not synced", "They outlive the process, but for the in-memory peers, and not always the machine.", []Row{

@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 )
 
-const shards = 64
+const (
+	shards  = 64
+	stripes = 64 // of each shard
+)
 
 // Cache maps keys to values that nobody changes. A nil Cache holds nothing. The zero Cache is not ready; see New. To the
 // garbage collector it is one dense list of keys and values, so it costs what they cost.
@@ -24,8 +27,13 @@ type shard[V any] struct {
 	hand    int
 	size    int
 	limit   int
-	writing int    // commits under way that touch the shard
-	changed uint64 // the version of the last commit that touched it
+	stripes [stripes]stripe
+}
+
+// stripe is what commits do to some of a shard's keys: too few for a commit of many to hold up the others.
+type stripe struct {
+	writing int    // commits under way that touch one of them
+	changed uint64 // the version of the last commit that touched one
 }
 
 type entry[V any] struct {
@@ -53,6 +61,8 @@ func New[V any](bytes int) *Cache[V] {
 func (c *Cache[V]) hash(key string) uint64 { return maphash.String(c.seed, key) }
 
 func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] }
+
+func (s *shard[V]) stripe(hash uint64) *stripe { return &s.stripes[hash/shards%stripes] }
 
 // found is what may be the value of a key.
 type found[V any] struct {
@@ -125,7 +135,7 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if snapshot >= s.changed {
+	if snapshot >= s.stripe(hash).changed {
 		s.put(key, hash, value, size, version)
 	}
 }
@@ -133,7 +143,7 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 func (s *shard[V]) put(key string, hash uint64, value V, size int, version uint64) {
 	const overhead = 96 // of the entry and its share of the map
 	size += overhead
-	if _, there := s.places[hash]; there || s.writing > 0 || size > s.limit {
+	if _, there := s.places[hash]; there || s.stripe(hash).writing > 0 || size > s.limit {
 		return
 	}
 	for s.size+size > s.limit {
@@ -194,7 +204,7 @@ func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure 
 		change.hash = c.hash(change.Key)
 		s := c.shard(change.hash)
 		s.mu.Lock()
-		s.writing++
+		s.stripe(change.hash).writing++
 		if place, there := s.places[change.hash]; there && s.entries[place].key == change.Key {
 			s.remove(int(place))
 		} else {
@@ -207,8 +217,9 @@ func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure 
 			change := &changes[i]
 			s := c.shard(change.hash)
 			s.mu.Lock()
-			s.writing--
-			if s.changed = max(s.changed, version); sure && change.Keep && s.changed == version {
+			of := s.stripe(change.hash)
+			of.writing--
+			if of.changed = max(of.changed, version); sure && change.Keep && of.changed == version {
 				s.put(change.Key, change.hash, change.Value, change.Size, version)
 			}
 			s.mu.Unlock()

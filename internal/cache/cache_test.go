@@ -106,6 +106,37 @@ func TestWriting(t *testing.T) {
 	require.True(t, ok)
 }
 
+// TestManyAtOnce demands that a commit of many keys costs few of them, and few of the others, their place.
+func TestManyAtOnce(t *testing.T) {
+	const batch = 64
+	c := New[int](4 << 20)
+	var changes []Change[int]
+	for i := range batch {
+		key := fmt.Sprint("changed", i)
+		c.Put(key, i, 100, 1, 1)
+		changes = append(changes, replacing(key, i+batch, true))
+	}
+	done := c.Writing(changes)
+	for i := range batch {
+		c.Put(fmt.Sprint("other", i), i, 100, 1, 1)
+	}
+	done(2, true)
+	for i := range batch {
+		c.Put(fmt.Sprint("late", i), i, 100, 1, 1) // as a snapshot from before the commit saw it
+	}
+	kept := func(name string) (n int) {
+		for i := range batch {
+			if _, ok := c.Get(fmt.Sprint(name, i), 2); ok {
+				n++
+			}
+		}
+		return n
+	}
+	require.Greater(t, kept("changed"), batch*9/10)
+	require.Greater(t, kept("other"), batch*9/10)
+	require.Greater(t, kept("late"), batch*9/10)
+}
+
 func TestNothing(t *testing.T) {
 	for _, bytes := range []int{0, -1} {
 		c := New[string](bytes)
