@@ -85,7 +85,7 @@ func TestWhatBadgerAloneComesTo(t *testing.T) {
 	p := Plan{Small: 1, Main: 2, Large: 3, Contenders: contenders}
 	r := made(p, func(_ int, c Contender, row string) float64 {
 		switch {
-		case row == rowLeastCreate || row == rowLeastUpdate:
+		case row == rowLeastCreate || row == rowLeastUpdate || row == rowLeastLong:
 			return 40
 		case c.Key == us:
 			return 80
