@@ -235,11 +235,19 @@ func rested(rows ...func() error) (err error) {
 // together is how many users go into one transaction where 64 writers are to be matched.
 const together = 64
 
+// badger gives plain Badger where it is the peer and the row is wanted, otherwise nil.
+func (b *bench) badger(row string) *badgerPeer {
+	if p, ok := b.peer.(*badgerPeer); ok && b.want(row) {
+		return p
+	}
+	return nil
+}
+
 // createsAlone measures what Badger has to do for users whom 64 writers create together: what is to be written, made
 // ready ahead, goes into one transaction.
 func (b *bench) createsAlone() error {
-	p, ok := b.peer.(*badgerPeer)
-	if !ok || !b.want(rowLeastCreate) {
+	p := b.badger(rowLeastCreate)
+	if p == nil {
 		return nil
 	}
 	scripts := make([]badgerScript, b.enough(100_000))
@@ -255,8 +263,8 @@ func (b *bench) createsAlone() error {
 
 // updatesAlone is createsAlone for updates. They come again and again, which is as much to write each time.
 func (b *bench) updatesAlone(row string) error {
-	p, ok := b.peer.(*badgerPeer)
-	if !ok || !b.want(row) {
+	p := b.badger(row)
+	if p == nil {
 		return nil
 	}
 	scripts, d := make([]badgerScript, drawn), b.dice(diceKeys, 0)
@@ -283,8 +291,8 @@ func (b *bench) alone(p *badgerPeer, row string, most int, scripts []badgerScrip
 
 // grouped measures updates that one writer reads and makes, 64 in a transaction.
 func (b *bench) grouped() error {
-	p, ok := b.peer.(*badgerPeer)
-	if !ok || !b.want(rowGrouped) {
+	p := b.badger(rowGrouped)
+	if p == nil {
 		return nil
 	}
 	uids, edits := b.edits()

@@ -85,16 +85,17 @@ func decodeKeepsake(b []byte) (*keepsake, error) {
 		b = b[read+int(n):]
 		return p
 	}
+	var last []byte // below every key: none is empty
 	for b[0] != 0 {
 		key, value := part(), []byte(nil)
 		if len(b) > 0 {
 			value = part()
 		}
-		if len(key) == 0 || len(value) == 0 || len(b) == 0 ||
-			len(k.writes) > 0 && bytes.Compare(key, k.writes[len(k.writes)-1].Key) <= 0 {
+		if bytes.Compare(key, last) <= 0 || len(value) == 0 || len(b) == 0 {
 			return nil, damaged
 		}
 		k.writes = append(k.writes, Write{Key: key, Value: value})
+		last = key
 	}
 	if len(b) > 1 {
 		return nil, damaged
