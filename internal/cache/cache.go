@@ -4,12 +4,13 @@ package cache
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
 const (
-	shards  = 64
+	shards  = 64 // as many as a word has bits
 	stripes = 64 // of each shard
 )
 
@@ -64,65 +65,74 @@ func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] 
 
 func (s *shard[V]) stripe(hash uint64) *stripe { return &s.stripes[hash/shards%stripes] }
 
-// found is what may be the value of a key.
-type found[V any] struct {
-	key     string
-	version uint64
-	value   V
-	ok      bool
-}
-
 // Get gives the value of key as a snapshot of that version sees it; ok tells whether there is one.
 func (c *Cache[V]) Get(key string, snapshot uint64) (value V, ok bool) {
 	if c == nil {
 		return value, false
 	}
-	f := c.find(key)
-	if !f.is(key, snapshot) {
+	hash := c.hash(key)
+	s := c.shard(hash)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.find(hash)
+	e.use()
+	if !e.is(key, snapshot) {
 		return value, false
 	}
-	return f.value, true
+	return e.value, true
 }
 
 // GetAll is Get for many keys, with the zero value where there is none. Most of the time goes into waiting for memory,
-// so it waits for all of them at once.
+// so it goes over the keys again and again, each time for what can be waited for together.
 func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []V {
 	values := make([]V, len(keys))
 	if c == nil {
 		return values
 	}
-	all := make([]found[V], len(keys))
+	hashes, all := make([]uint64, len(keys)), make([]*entry[V], len(keys))
+	var touched uint64 // a bit for each shard
 	for i, key := range keys {
-		all[i] = c.find(key)
+		hashes[i] = c.hash(key)
+		touched |= 1 << (hashes[i] % shards)
 	}
-	for i := range all {
-		if f := &all[i]; f.is(keys[i], snapshot) {
-			values[i] = f.value
+	for rest := touched; rest != 0; rest &= rest - 1 {
+		c.shards[bits.TrailingZeros64(rest)].mu.RLock()
+	}
+	for i, hash := range hashes {
+		all[i] = c.shard(hash).find(hash)
+	}
+	for _, e := range all {
+		e.use()
+	}
+	for i, e := range all {
+		if e.is(keys[i], snapshot) {
+			values[i] = e.value
 		}
+	}
+	for rest := touched; rest != 0; rest &= rest - 1 {
+		c.shards[bits.TrailingZeros64(rest)].mu.RUnlock()
 	}
 	return values
 }
 
-// find gives what has the hash of a key, and marks it as used.
-func (c *Cache[V]) find(key string) (f found[V]) {
-	hash := c.hash(key)
-	s := c.shard(hash)
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// find gives what has a hash, nil if nothing has.
+func (s *shard[V]) find(hash uint64) *entry[V] {
 	place, ok := s.places[hash]
 	if !ok {
-		return f
+		return nil
 	}
-	e := &s.entries[place]
-	if !e.used.Load() {
+	return &s.entries[place]
+}
+
+func (e *entry[V]) use() {
+	if e != nil && !e.used.Load() {
 		e.used.Store(true)
 	}
-	return found[V]{e.key, e.version, e.value, true}
 }
 
 // is tells whether this is of a key, and seen by a snapshot.
-func (f *found[V]) is(key string, snapshot uint64) bool {
-	return f.ok && f.version <= snapshot && f.key == key
+func (e *entry[V]) is(key string, snapshot uint64) bool {
+	return e != nil && e.version <= snapshot && e.key == key
 }
 
 // Put offers a value of about size bytes, its key among them, written by version and read in a snapshot. It is taken only
