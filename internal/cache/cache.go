@@ -4,13 +4,12 @@ package cache
 
 import (
 	"hash/maphash"
-	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
 const (
-	shards  = 64 // as many as a word has bits
+	shards  = 64
 	stripes = 64 // of each shard
 )
 
@@ -90,13 +89,15 @@ func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []V {
 		return values
 	}
 	hashes, all := make([]uint64, len(keys)), make([]*entry[V], len(keys))
-	var touched uint64 // a bit for each shard
+	var touched [shards]bool
 	for i, key := range keys {
 		hashes[i] = c.hash(key)
-		touched |= 1 << (hashes[i] % shards)
+		touched[hashes[i]%shards] = true
 	}
-	for rest := touched; rest != 0; rest &= rest - 1 {
-		c.shards[bits.TrailingZeros64(rest)].mu.RLock()
+	for i := range c.shards { // always in this order, so nobody waits in a circle
+		if touched[i] {
+			c.shards[i].mu.RLock()
+		}
 	}
 	for i, hash := range hashes {
 		all[i] = c.shard(hash).find(hash)
@@ -109,8 +110,10 @@ func (c *Cache[V]) GetAll(keys []string, snapshot uint64) []V {
 			values[i] = e.value
 		}
 	}
-	for rest := touched; rest != 0; rest &= rest - 1 {
-		c.shards[bits.TrailingZeros64(rest)].mu.RUnlock()
+	for i := range c.shards {
+		if touched[i] {
+			c.shards[i].mu.RUnlock()
+		}
 	}
 	return values
 }
