@@ -16,8 +16,8 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// A backup is its first line, then each key and value with their lengths ahead of them, then a zero, and the SHA-256 of
-// all before. It is not encrypted, whatever the store is.
+// A backup is its first line, then each key and value with their lengths ahead of them, in the order of the keys, then a
+// zero, and the SHA-256 of all before. It is not encrypted, whatever the store is.
 const backupHead = "userstore backup 1\n"
 
 const maxValue = 1 << 20 // bytes; no record is near it
@@ -137,7 +137,7 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 		return errBackup
 	}
 	l := newLoader(ctx, engine)
-	for {
+	for last := []byte(nil); ; {
 		key, err := in.part(kv.MaxKey)
 		if err != nil {
 			return err
@@ -149,9 +149,10 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if len(value) == 0 || key[0] == 0 {
+		if len(value) == 0 || key[0] == 0 || bytes.Compare(key, last) <= 0 {
 			return errBackup
 		}
+		last = key
 		if err := l.add(kv.Write{Key: key, Value: value}); err != nil {
 			return err
 		}

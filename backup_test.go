@@ -3,11 +3,13 @@ package userstore_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -96,6 +98,12 @@ func TestRestoreDamaged(t *testing.T) {
 				require.ErrorIs(t, userstore.Restore(bg, dir, bytes.NewReader(flipped), edge), userstore.ErrCorrupt)
 			}
 		}
+	}
+	for _, again := range []string{"\x01u\x01x", "\x02zz\x01x\x02zz\x01y", "\x02\x00\x01\x01x"} { // with the right checksum: out of order, twice, an engine's own
+		b := append(slices.Clip(whole[:len(whole)-sha256.Size-1]), again...)
+		sum := sha256.Sum256(append(b, 0))
+		_, err := userstore.RestoreInMemory(bg, bytes.NewReader(append(append(b, 0), sum[:]...)))
+		require.ErrorIs(t, err, userstore.ErrCorrupt, "%q", again)
 	}
 	require.Len(t, must(os.ReadDir(above))(t), 1)
 	require.Empty(t, must(os.ReadDir(existing))(t))
