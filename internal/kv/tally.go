@@ -12,8 +12,8 @@ import (
 
 // Counters are small, and a commit of many changes writes many of them, mostly those that the last one wrote. Written
 // as keys of their own they would be a quarter of all that it writes. So what an Apply writes to keys of the tally kinds is
-// put down as one entry, a sheet; after some sheets the newest values are written as keys of their own, and the
-// sheets deleted. Views look through the sheets first.
+// put down as one entry, a sheet; after some sheets the newest values are written as keys of their own, of that later
+// version, and the sheets deleted. Views look through the sheets first.
 //
 // A sheet's key is a zero byte and its number, from 1 on, which views do not show. Its value is each key and value, their
 // lengths ahead of them; a value of no length says that the key was deleted.
@@ -170,6 +170,7 @@ func cutWrite(b []byte) (w Write, rest []byte, ok bool) {
 
 // readTally reads the sheets that are there in a version.
 func readTally(db *badger.DB, version uint64) (t tally, err error) {
+	defer caught(&err)
 	txn := db.NewTransactionAt(version, false)
 	defer txn.Discard()
 	for {
