@@ -137,7 +137,8 @@ func load(ctx context.Context, engine kv.Engine, r io.Reader) error {
 		return errBackup
 	}
 	l := newLoader(ctx, engine)
-	for last := []byte(nil); ; {
+	var last []byte
+	for {
 		key, err := in.part(kv.MaxKey)
 		if err != nil {
 			return err

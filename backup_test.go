@@ -74,8 +74,8 @@ func TestBackupWhileWriting(t *testing.T) {
 	}
 }
 
-// TestRestoreDamaged cuts a backup at many places and flips bits all over it: each time it is an error, and nothing is
-// left of it.
+// TestRestoreDamaged cuts a backup at many places, flips bits all over it, and puts into it, with the right checksum, what
+// no backup has: each time it is an error, and nothing is left of it.
 func TestRestoreDamaged(t *testing.T) {
 	t.Parallel()
 	w := memory(t)
@@ -99,11 +99,20 @@ func TestRestoreDamaged(t *testing.T) {
 			}
 		}
 	}
-	for _, again := range []string{"\x01u\x01x", "\x02zz\x01x\x02zz\x01y", "\x02\x00\x01\x01x"} { // with the right checksum: out of order, twice, an engine's own
-		b := append(slices.Clip(whole[:len(whole)-sha256.Size-1]), again...)
-		sum := sha256.Sum256(append(b, 0))
-		_, err := userstore.RestoreInMemory(bg, bytes.NewReader(append(append(b, 0), sum[:]...)))
-		require.ErrorIs(t, err, userstore.ErrCorrupt, "%q", again)
+	head, end := len("userstore backup 1\n"), len(whole)-sha256.Size-1
+	for name, c := range map[string]struct {
+		at   int
+		more string
+	}{
+		"out of order":              {end, "\x01u\x01x"},
+		"twice":                     {end, "\x02zz\x01x\x02zz\x01y"},
+		"an engine's own key":       {head, "\x02\x00\x01\x01x"},
+		"a value that is not there": {end, "\x02zz\x00"},
+	} {
+		b := slices.Insert(bytes.Clone(whole[:end+1]), c.at, []byte(c.more)...)
+		sum := sha256.Sum256(b)
+		_, err := userstore.RestoreInMemory(bg, bytes.NewReader(append(b, sum[:]...)))
+		require.ErrorIs(t, err, userstore.ErrCorrupt, name)
 	}
 	require.Len(t, must(os.ReadDir(above))(t), 1)
 	require.Empty(t, must(os.ReadDir(existing))(t))

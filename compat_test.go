@@ -172,18 +172,14 @@ func TestNewerFormat(t *testing.T) {
 	}
 	w.open(t)
 	require.Equal(t, []string{"ada"}, found(t, w, everybody))
-	var format uint64 // of keys and values
 	under(t, w, func(tx *kv.Tx) {
-		key := keys.Of(keys.Meta, "format")
-		format, _ = binary.Uvarint(must(tx.Get(key))(t))
-		require.NotZero(t, format)
-		tx.Set(key, binary.AppendUvarint(nil, format+1))
+		tx.Set(keys.Of(keys.Meta, "format"), binary.AppendUvarint(nil, uint64(formatOf(t, w.dir)+1)))
 	})
 	require.NoError(t, w.Close())
 	before := contents(t, w.dir)
 	for _, opts := range [][]userstore.Option{{userstore.ReadOnly()}, nil} {
 		_, err := userstore.Open(w.dir, opts...)
-		require.EqualValues(t, format, refused(t, err, "format", userstore.ErrInvalid).Limit)
+		require.Equal(t, formatOf(t, w.dir), refused(t, err, "format", userstore.ErrInvalid).Limit)
 		after := contents(t, w.dir)
 		for name := range after {
 			if filepath.Ext(name) == ".vlog" { // holds nothing, and each Open makes it anew

@@ -15,14 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-3546c6b2/userstore"
-	"github.com/seed-3546c6b2/userstore/internal/keys"
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 	"github.com/seed-3546c6b2/userstore/internal/kv/kvtest"
 )
 
 // faulty opens a store on an engine that fails when fail says so.
 func faulty(t testing.TB, cfg kv.Config, cache int, fail func(kvtest.Call) error) (*world, *kvtest.Faulty) {
-	cfg.Tally = string([]byte{keys.Counter}) // as Open has it
 	engine, err := kv.OpenBadger(cfg)
 	require.NoError(t, err)
 	f := &kvtest.Faulty{Engine: engine}

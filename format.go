@@ -9,12 +9,9 @@ import (
 	"github.com/seed-3546c6b2/userstore/internal/kv"
 )
 
-// The versions of what is stored. A store of an older one is brought up to it by Open; one of a newer one is refused and
-// left as it is.
-const (
-	format     = 1 // of keys and values, as a backup has them
-	fileFormat = 2 // of the files in the directory; from 2 on counters may lie in sheets, see kv's tally
-)
+// format is the version of what is stored. A store of an older format is brought up to it by Open; one of a newer
+// format is refused and left as it is.
+const format = 1
 
 var (
 	formatKey = keys.Of(keys.Meta, "format")

@@ -62,8 +62,7 @@ func newStore(dir string, opts []Option) (*Store, kv.Engine, error) {
 		return nil, nil, err
 	}
 	engine, err := kv.OpenBadger(kv.Config{
-		Dir: dir, Sync: s.sync, ReadOnly: s.readOnly, Key: s.key, Small: s.profile == ProfileEdge, Log: s.log,
-		Tally: string([]byte{keys.Counter}), Format: fileFormat,
+		Dir: dir, Sync: s.sync, ReadOnly: s.readOnly, Key: s.key, Small: s.profile == ProfileEdge, Log: s.log, Format: format,
 	})
 	if err != nil {
 		return nil, nil, openError(err)
@@ -76,7 +75,7 @@ func openError(err error) error {
 	case errors.Is(err, kv.ErrKey):
 		return invalid("encryptionKey", ruleOpenKey)
 	case errors.Is(err, kv.ErrNewer):
-		return invalid("format", ruleNewer, fileFormat)
+		return invalid("format", ruleNewer, format)
 	case errors.Is(err, kv.ErrStranger):
 		return invalid("dir", ruleStranger)
 	}

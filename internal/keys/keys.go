@@ -16,8 +16,6 @@
 //	d uid                                a deleted user whose relations are still being cleared away
 //	x uid                                a record that Repair could not read and put aside
 //
-// Some counters of late may lie together in a sheet instead, below the keys that are seen here; see kv's tally.
-//
 // state is a for active users and d for deactivated ones; name is in lower case; numbers are big-endian, so they sort.
 // Every roster lies in the order of name and uid within one role, so that a role's share of any list is one walk.
 package keys

@@ -24,8 +24,7 @@ type Config struct {
 	Key      []byte // encryption key, or nil
 	Small    bool   // as little memory as Badger runs well in
 	Log      *slog.Logger
-	Tally    string // first bytes of the keys that have small values and are written again and again; see tally
-	Format   int    // what the files are written for; those of a higher one are refused
+	Format   int // what the files are written for; those of a higher one are refused
 
 	least int64 // memtable that an unfinished log needs
 }
@@ -132,13 +131,7 @@ type badgerEngine struct {
 }
 
 func (e *badgerEngine) Limits() (writes, bytes int) {
-	writes, bytes = e.most()
-	reservedWrites, reservedBytes := e.reserved()
-	return writes - reservedWrites, bytes - reservedBytes
-}
-
-// most are Badger's own limits, less room for its end marks and for the versions it adds to keys.
-func (e *badgerEngine) most() (writes, bytes int) {
+	// Badger's own limits, less room for its end marks and for the versions it adds to keys.
 	return int(e.limit/int64(skl.MaxNodeSize)) - 8, int(e.limit) * 3 / 4
 }
 
@@ -150,11 +143,10 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 	if e.broken != nil {
 		return 0, e.stopped()
 	}
-	before := e.current.Load()
-	writes, tally := e.putDown(before.tally, before.version+1, writes)
 	if err := e.home.prepareWrite(e.db, writes); err != nil {
 		return 0, err
 	}
+	before := e.current.Load()
 	if !slices.ContainsFunc(writes, func(w Write) bool { return w.Value != nil }) { // or compaction could drop all that shows this version was there
 		writes = append(slices.Clip(writes), stamp)
 	}
@@ -168,7 +160,7 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 		e.broken = fmt.Errorf("%w: %w", ErrUncertain, err)
 		return 0, e.broken
 	}
-	e.succeed(&state{version: before.version + 1, tally: tally})
+	e.succeed(&state{version: before.version + 1})
 	e.home.note(before.version + 1)
 	return before.version + 1, nil
 }

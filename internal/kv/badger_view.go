@@ -13,7 +13,6 @@ import (
 type state struct {
 	version uint64
 	refs    atomic.Int64
-	tally   tally
 	fixed   []Write // all that is there, in order, while Badger is being filled; else nil
 }
 
@@ -62,9 +61,6 @@ func (v *badgerView) Release() {
 }
 
 func (v *badgerView) Get(key []byte) (value []byte, version uint64, err error) {
-	if w, version, ok := v.tallied(key); ok {
-		return bytes.Clone(w.Value), version, nil
-	}
 	item, err := v.txn().Get(key)
 	if err != nil {
 		if errors.Is(err, badger.ErrKeyNotFound) {
@@ -86,30 +82,11 @@ func readError(err error) error {
 	return ErrCorrupt // Badger's own text holds the key
 }
 
-// tallied gives what the tally has of a key.
-func (v *badgerView) tallied(key []byte) (w Write, version uint64, ok bool) {
-	if len(v.state.tally) == 0 || !v.engine.cfg.tallied(key) {
-		return w, 0, false
-	}
-	return v.state.tally.get(key)
-}
-
 func (v *badgerView) Iterate(prefix []byte, reverse bool) Iterator {
-	it := &badgerIterator{engine: v.engine, prefix: prefix, reverse: reverse, it: v.txn().NewIterator(badger.IteratorOptions{
+	return &badgerIterator{engine: v.engine, prefix: prefix, reverse: reverse, it: v.txn().NewIterator(badger.IteratorOptions{
 		Prefix:  prefix,
 		Reverse: reverse,
 	})}
-	if len(v.state.tally) == 0 || len(prefix) > 0 && !v.engine.cfg.tallied(prefix) {
-		return it
-	}
-	tally := v.state.tally.under(prefix)
-	if len(tally) == 0 {
-		return it
-	}
-	if reverse {
-		slices.Reverse(tally)
-	}
-	return &tallyIterator{badgerIterator: it, tally: tally}
 }
 
 // readsSeen is how many steps of an iterator count as a read, and how many reads go by between two looks at the memory.

@@ -36,8 +36,6 @@ func TestConformance(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
 	for name, m := range map[string]kvtest.Maker{
 		"memory":    maker(kv.Config{}, true),
-		"tally":     maker(kv.Config{Small: true, Tally: "\x01an\xff"}, false),
-		"tallied":   maker(kv.Config{Tally: "\x01ab\xff"}, true),
 		"disk":      maker(kv.Config{Sync: true}, false),
 		"small":     maker(kv.Config{Small: true}, false),
 		"encrypted": maker(kv.Config{Small: true, Key: key}, false),

@@ -88,15 +88,14 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 	if err != nil {
 		return 0, err
 	}
-	before := e.current.Load()
-	was := &keepsake{version: before.version, writes: there}
+	was := &keepsake{version: e.current.Load().version, writes: there}
 	err = was.write(e.cfg.Dir)
 	e.broken = ErrUncertain // should Badger panic
 	if err != nil {         // it may be there all the same
 		e.broken = dropKeepsake(e.cfg.Dir)
 		return 0, err
 	}
-	e.succeed(&state{version: was.version, tally: before.tally, fixed: there})
+	e.succeed(&state{version: was.version, fixed: there})
 	version = was.version + 2 // what comes last has a version of its own: if it is there, all is
 	if err = e.fill(version, size, e.cfg.inOrder(each)); err == nil {
 		err = dropKeepsake(e.cfg.Dir)
@@ -229,9 +228,6 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 	}
 	for key := range gone {
 		step = append(step, Write{Key: []byte(key)})
-	}
-	for n := range e.current.Load().tally {
-		step = append(step, Write{Key: sheetKey(n + 1)})
 	}
 	if err := commit(version - 1); err != nil {
 		return err

@@ -63,16 +63,13 @@ func OpenBadger(cfg Config) (Engine, error) {
 		version = h.before.version
 		err = e.goBack(h.before)
 	}
-	s := &state{version: version}
-	if err == nil {
-		s.tally, err = readTally(db, version)
-	}
 	if err == nil {
 		err = h.settle(version)
 	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close(), h.unlock())
 	}
+	s := &state{version: version}
 	s.refs.Store(1)
 	e.current.Store(s)
 	db.SetDiscardTs(version)

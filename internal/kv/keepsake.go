@@ -47,7 +47,8 @@ func (k *keepsake) write(dir string) error {
 func (k *keepsake) encode() []byte {
 	b := binary.BigEndian.AppendUint64([]byte(keepsakeHead), k.version)
 	for _, w := range k.writes {
-		b = appendWrite(b, w)
+		b = append(binary.AppendUvarint(b, uint64(len(w.Key))), w.Key...)
+		b = append(binary.AppendUvarint(b, uint64(len(w.Value))), w.Value...)
 	}
 	return appendSum(append(b, 0))
 }
@@ -75,14 +76,26 @@ func decodeKeepsake(b []byte) (*keepsake, error) {
 	b = b[len(keepsakeHead):end]
 	k := &keepsake{version: binary.BigEndian.Uint64(b)}
 	b = b[8:]
+	part := func() []byte {
+		n, read := binary.Uvarint(b)
+		if read <= 0 || n > uint64(len(b)-read) {
+			return nil
+		}
+		p := b[read : read+int(n)]
+		b = b[read+int(n):]
+		return p
+	}
 	var last []byte // below every key: none is empty
 	for b[0] != 0 {
-		w, rest, ok := cutWrite(b)
-		if !ok || bytes.Compare(w.Key, last) <= 0 || w.Value == nil || len(rest) == 0 {
+		key, value := part(), []byte(nil)
+		if len(b) > 0 {
+			value = part()
+		}
+		if bytes.Compare(key, last) <= 0 || len(value) == 0 || len(b) == 0 {
 			return nil, damaged
 		}
-		k.writes = append(k.writes, w)
-		b, last = rest, w.Key
+		k.writes = append(k.writes, Write{Key: key, Value: value})
+		last = key
 	}
 	if len(b) > 1 {
 		return nil, damaged

@@ -33,8 +33,8 @@ var (
 type Engine interface {
 	// View gives the newest applied state, unchanging until released.
 	View() View
-	// Apply makes all writes durable and visible, or none, and gives the version that has them. No key comes twice. It fails
-	// with ErrConflict, ErrTooLarge or another error if none was made, and with ErrUncertain if that is not known.
+	// Apply makes all writes durable and visible, or none, and gives the version that has them. It fails with
+	// ErrConflict, ErrTooLarge or another error if none was made, and with ErrUncertain if that is not known.
 	Apply(writes []Write) (version uint64, err error)
 	// Limits are the most writes, and the most bytes of keys and values, that one Apply takes.
 	Limits() (writes, bytes int)
