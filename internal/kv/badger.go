@@ -182,7 +182,11 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 			return err
 		}
 	}
-	if err := txn.CommitAt(version, nil); err != nil || !e.cfg.Sync || e.home == nil {
+	durable := e.cfg.Sync && e.home != nil
+	if durable {
+		e.log.prepare(writes)
+	}
+	if err := txn.CommitAt(version, nil); err != nil || !durable {
 		return err
 	}
 	return e.log.sync()

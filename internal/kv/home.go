@@ -57,7 +57,7 @@ func OpenBadger(cfg Config) (Engine, error) {
 	if err != nil {
 		return nil, errors.Join(openError(cfg, err), h.unlock())
 	}
-	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h, log: logSync{dir: cfg.Dir}}
+	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h, log: logSync{dir: cfg.Dir, size: cfg.memtable()}}
 	version := db.MaxVersion()
 	if h != nil && h.before != nil {
 		version = h.before.version

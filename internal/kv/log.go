@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"math/bits"
 	"strconv"
 
 	"github.com/dgraph-io/badger/v4/y"
@@ -99,4 +100,19 @@ func readLogEntry(data []byte, at int, key []byte) (e entry, meta byte, size int
 	}
 	e.value, e.deleted = both[keyLen:], meta&metaDelete != 0
 	return e, meta, end + crc32.Size
+}
+
+// logChangeSize is how many bytes a change takes in a log, or up to 20 less.
+func logChangeSize(writes []Write) (n int64) {
+	n = logEntrySize(len("!badger!txn"), 20) // its end names the version
+	for i := range writes {
+		n += logEntrySize(len(writes[i].Key), len(writes[i].Value))
+	}
+	return n
+}
+
+func logEntrySize(key, value int) int64 {
+	key += 8 // the version
+	length := func(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
+	return int64(2 + length(key) + length(value) + 1 + key + value + crc32.Size)
 }
