@@ -28,6 +28,7 @@ type DB struct {
 	hot    map[string][]byte // newest values of some keys of the hot kinds; nil for one that is not there
 	kinds  string
 
+	last  *returning   // members of the last batch; nil before the first
 	usual int          // how many writes the last batch had
 	crowd atomic.Int32 // how many changes it had, and had come by its end
 }
@@ -104,10 +105,12 @@ func (db *DB) Limits() (writes, bytes int) { return db.maxWrites, db.maxBytes }
 type batch struct {
 	overlay
 	view    View
-	base    *overlay      // what the batch being committed writes: newer than view
-	load    *Load         // that the batch is for, or nil
-	changes atomic.Int32  // how many have joined
-	sealed  bool          // takes no more changes
+	base    *overlay     // what the batch being committed writes: newer than view
+	load    *Load        // that the batch is for, or nil
+	changes atomic.Int32 // how many have joined
+	sealed  bool         // takes no more changes
+	members *returning
+	before  *returning    // members of the batch before it
 	lead    chan struct{} // a token for the member that is to commit it
 	done    chan struct{} // closed when err says how it ended
 	err     error
@@ -208,7 +211,7 @@ func (db *DB) run(fn func(*Tx) error, alone bool) (b *batch, fnErr, err error) {
 	}
 	b = db.open
 	if b == nil {
-		b = &batch{view: db.engine.View(), lead: make(chan struct{}, 1), done: make(chan struct{})}
+		b = &batch{view: db.engine.View(), members: newReturning(), before: db.last, lead: make(chan struct{}, 1), done: make(chan struct{})}
 		b.index, b.writes = make(map[string]int, db.usual), make([]Write, 0, db.usual)
 		if db.flying != nil {
 			b.base = &db.flying.overlay
@@ -263,6 +266,8 @@ func (db *DB) drop(b *batch) {
 
 // await waits for the end of the batch; the member that gets the lead commits it.
 func (db *DB) await(b *batch) error {
+	b.members.enter()
+	defer b.members.leave()
 	select {
 	case <-b.done:
 	case <-b.lead:
@@ -273,9 +278,13 @@ func (db *DB) await(b *batch) error {
 }
 
 // gather lets others join first where changes come in crowds: whoever has just had an answer tends to come back with the
-// next change, and a commit of many costs little more than one of few. It ends when as many have come as were there last,
-// or when giving way has brought nobody for a while; a lone change waits for nobody.
+// next change, and a commit of many costs little more than one of few. It waits until they all have got a processor to go
+// on, without taking one of them away, and then ends when as many have come as were there last, or when giving way has
+// brought nobody for a while; a lone change waits for nobody.
 func (db *DB) gather(b *batch) {
+	if b.before != nil {
+		b.before.wait()
+	}
 	crowd, seen := db.crowd.Load(), int32(0)
 	if crowd <= 1 {
 		return
@@ -324,6 +333,9 @@ func (db *DB) commit(b *batch) {
 		next.err = errAgain
 		close(next.done)
 		next = nil
+	}
+	if db.last = b.members; next != nil {
+		next.before = b.members
 	}
 	b.view.Release()
 	close(b.done)
