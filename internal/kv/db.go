@@ -105,12 +105,12 @@ func (db *DB) Limits() (writes, bytes int) { return db.maxWrites, db.maxBytes }
 type batch struct {
 	overlay
 	view    View
-	base    *overlay     // what the batch being committed writes: newer than view
-	load    *Load        // that the batch is for, or nil
-	changes atomic.Int32 // how many have joined
-	sealed  bool         // takes no more changes
-	members *returning
-	before  *returning    // members of the batch before it
+	base    *overlay      // what the batch being committed writes: newer than view
+	load    *Load         // that the batch is for, or nil
+	changes atomic.Int32  // how many have joined
+	sealed  bool          // takes no more changes
+	members *returning    // that have yet to go on with its end
+	before  *returning    // those of the batch before
 	lead    chan struct{} // a token for the member that is to commit it
 	done    chan struct{} // closed when err says how it ended
 	err     error
