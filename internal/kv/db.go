@@ -28,7 +28,7 @@ type DB struct {
 	hot    map[string][]byte // newest values of some keys of the hot kinds; nil for one that is not there
 	kinds  string
 
-	last  *returning   // members of the last batch; nil before the first
+	last  *returning   // members of the last batch
 	usual int          // how many writes the last batch had
 	crowd atomic.Int32 // how many changes it had, and had come by its end
 }
@@ -45,7 +45,7 @@ func New(engine Engine, hot string, around func(writes []Write) (after func(vers
 	if around == nil {
 		around = func([]Write) func(uint64, bool) { return func(uint64, bool) {} }
 	}
-	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), hot: map[string][]byte{}, kinds: hot}
+	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), last: newReturning(), hot: map[string][]byte{}, kinds: hot}
 	db.maxWrites, db.maxBytes = engine.Limits()
 	db.turn <- struct{}{}
 	return db
@@ -282,9 +282,7 @@ func (db *DB) await(b *batch) error {
 // on, without taking one of them away, and then ends when as many have come as were there last, or when giving way has
 // brought nobody for a while; a lone change waits for nobody.
 func (db *DB) gather(b *batch) {
-	if b.before != nil {
-		b.before.wait()
-	}
+	b.before.wait()
 	crowd, seen := db.crowd.Load(), int32(0)
 	if crowd <= 1 {
 		return

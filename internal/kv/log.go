@@ -102,7 +102,7 @@ func readLogEntry(data []byte, at int, key []byte) (e entry, meta byte, size int
 	return e, meta, end + crc32.Size
 }
 
-// logChangeSize is how many bytes a change takes in a log, or up to 20 less.
+// logChangeSize is how many bytes a change takes in a log at the most; it may take up to 20 less.
 func logChangeSize(writes []Write) (n int64) {
 	n = logEntrySize(len("!badger!txn"), 20) // its end names the version
 	for i := range writes {
