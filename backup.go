@@ -199,7 +199,7 @@ func (l *loader) flush() error {
 	if err := l.ctx.Err(); err != nil || len(l.batch) == 0 {
 		return err
 	}
-	_, err := l.engine.Apply(l.batch)
+	_, err := l.engine.Apply(l.batch, nil)
 	l.batch, l.size = nil, 0
 	return err
 }

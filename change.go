@@ -69,29 +69,25 @@ type draft struct {
 	old, now   *record // old is nil for a new user
 	key, value []byte
 	gone, come []entry
-	packed     packed // of now, where it may be in the cache
 }
 
-func (s *Store) newDraft(old, now *record) (*draft, error) {
+func newDraft(old, now *record) (*draft, error) {
 	value, err := now.encode()
 	if err != nil {
 		return nil, err
 	}
 	d := &draft{old: old, now: now, key: keys.Of(keys.User, now.UID), value: value}
 	d.gone, d.come = moved(old, now)
-	if old != nil && s.cache != nil {
-		d.packed = pack(now)
-	}
 	return d, nil
 }
 
 // firstDraft is the draft of a user that is created at that time, unless the record says otherwise.
-func (s *Store) firstDraft(r *record, now time.Time) (*draft, error) {
+func firstDraft(r *record, now time.Time) (*draft, error) {
 	r.Status, r.Version = Offline, 1
 	if r.CreatedAt.IsZero() {
 		r.CreatedAt = now
 	}
-	return s.newDraft(nil, r)
+	return newDraft(nil, r)
 }
 
 // create stores a user that is not there yet, given what was seen of it ahead of the turn.
@@ -133,12 +129,12 @@ func (s *Store) edited(old *record, by editor, edit func(*User) error) (*draft, 
 		return nil, err
 	}
 	r.UpdatedAt, r.Version = s.now(), old.Version+1
-	return s.newDraft(old, &r)
+	return newDraft(old, &r)
 }
 
 // put writes a record and moves its index entries and their counters from where old was.
 func (c *change) put(old, r *record) error {
-	d, err := c.store.newDraft(old, r)
+	d, err := newDraft(old, r)
 	if err != nil {
 		return err
 	}

@@ -264,7 +264,7 @@ func (c *change) importLine(l *importLine, mode ImportMode, now time.Time, tally
 	case old == nil:
 		r := *l.user // the change may run again
 		r.born = rand.Uint64()
-		d, err := c.store.firstDraft(&r, now)
+		d, err := firstDraft(&r, now)
 		if err == nil {
 			err = c.settle(d, clears)
 		}

@@ -19,7 +19,7 @@ type sink struct {
 
 func (s *sink) Limits() (int, int) { return s.limit, 1 << 20 }
 
-func (s *sink) Apply(writes []kv.Write) (uint64, error) {
+func (s *sink) Apply(writes []kv.Write, _ func()) (uint64, error) {
 	s.got += len(writes)
 	return uint64(s.got), nil
 }

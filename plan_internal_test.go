@@ -59,7 +59,7 @@ func TestPlan(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				d, err := s.firstDraft(r, s.now())
+				d, err := firstDraft(r, s.now())
 				if err == nil {
 					err = c.create(d, sight{})
 				}

@@ -86,7 +86,7 @@ func openError(err error) error {
 func (s *Store) start(engine kv.Engine, dir string) error {
 	size := s.cacheSize(dir)
 	s.cache, s.counts = cache.New[packed](size), cache.New[[]share](size/64)
-	s.db = kv.New(engine, string([]byte{keys.Counter, keys.Role}), s.around)
+	s.db = kv.New(engine, string([]byte{keys.Counter, keys.Role}), s.watch)
 	err := s.checkFormat()
 	if err == nil && !s.readOnly {
 		err = s.prepare()
@@ -97,29 +97,23 @@ func (s *Store) start(engine kv.Engine, dir string) error {
 	return nil
 }
 
-// around keeps the caches true to a commit; see kv.New.
-func (s *Store) around(writes []kv.Write) (after func(version uint64, sure bool)) {
+// watch keeps the caches true to a commit; see kv.New.
+func (s *Store) watch(writes []kv.Write, version uint64, failed bool) {
 	if s.cache == nil {
-		return func(uint64, bool) {}
+		return
 	}
-	var records []cache.Change[packed]
-	var counts []cache.Change[[]share]
 	for i := range writes {
 		switch w := &writes[i]; w.Key[0] {
 		case keys.User:
-			c := cache.Change[packed]{Key: kv.Text(w.Key[1:])}
-			if d, ok := w.Known.(*draft); ok && d.packed != nil {
-				c.Value, c.Keep, c.Size = d.packed, true, len(d.packed)
+			if d, ok := w.Known.(*draft); ok && d.old != nil && !failed {
+				p := pack(d.now)
+				s.cache.Replace(p.uid(), p, len(p), version)
+			} else {
+				s.cache.Forget(kv.Text(w.Key[1:]), version)
 			}
-			records = append(records, c)
 		case keys.Counter:
-			counts = append(counts, cache.Change[[]share]{Key: kv.Text(keys.CountersBeside(w.Key))})
+			s.counts.Forget(kv.Text(keys.CountersBeside(w.Key)), version)
 		}
-	}
-	recordsAfter, countsAfter := s.cache.Writing(records), s.counts.Writing(counts)
-	return func(version uint64, sure bool) {
-		recordsAfter(version, sure)
-		countsAfter(version, sure)
 	}
 }
 
@@ -160,7 +154,7 @@ func (s *Store) Create(ctx context.Context, u User) (User, error) {
 
 // create stores a new user, and completes its record.
 func (s *Store) create(ctx context.Context, fresh *record) error {
-	d, err := s.firstDraft(fresh, s.now())
+	d, err := firstDraft(fresh, s.now())
 	if err != nil {
 		return err
 	}
@@ -398,7 +392,7 @@ func (s *Store) SetStatus(ctx context.Context, uid string, st Status) error {
 		if r.setOnline(0); st == Online {
 			r.setOnline(s.run)
 		}
-		return s.newDraft(old, &r)
+		return newDraft(old, &r)
 	})
 	return err
 }

@@ -27,13 +27,7 @@ type shard[V any] struct {
 	hand    int
 	size    int
 	limit   int
-	stripes [stripes]stripe
-}
-
-// stripe is what commits do to some of a shard's keys: too few for a commit of many to hold up the others.
-type stripe struct {
-	writing int    // commits under way that touch one of them
-	changed uint64 // the version of the last commit that touched one
+	changed [stripes]uint64 // the version of the last commit that touched one of some keys: too few for one of many to hold up the others
 }
 
 type entry[V any] struct {
@@ -62,7 +56,7 @@ func (c *Cache[V]) hash(key string) uint64 { return maphash.String(c.seed, key) 
 
 func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] }
 
-func (s *shard[V]) stripe(hash uint64) *stripe { return &s.stripes[hash/shards%stripes] }
+func (s *shard[V]) changedAt(hash uint64) *uint64 { return &s.changed[hash/shards%stripes] }
 
 // Get gives the value of key as a snapshot of that version sees it; ok tells whether there is one.
 func (c *Cache[V]) Get(key string, snapshot uint64) (value V, ok bool) {
@@ -148,7 +142,7 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if snapshot >= s.stripe(hash).changed {
+	if snapshot >= *s.changedAt(hash) {
 		s.put(key, hash, value, size, version)
 	}
 }
@@ -156,7 +150,7 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 func (s *shard[V]) put(key string, hash uint64, value V, size int, version uint64) {
 	const overhead = 96 // of the entry and its share of the map
 	size += overhead
-	if _, there := s.places[hash]; there || s.stripe(hash).writing > 0 || size > s.limit {
+	if _, there := s.places[hash]; there || size > s.limit {
 		return
 	}
 	for s.size+size > s.limit {
@@ -196,46 +190,40 @@ func (s *shard[V]) remove(place int) {
 	s.entries = s.entries[:last]
 }
 
-// Change is a key that a commit is about to change. If it was in the cache and there is a new value to keep, that comes to
-// be there in place of the old one.
-type Change[V any] struct {
-	Key   string
-	Value V
-	Keep  bool
-	Size  int // bytes, about
-	hash  uint64
+// Forget drops a key that a commit is about to change, or has failed to. From version on, at the earliest, it may be seen
+// changed; until then nobody can put it back.
+func (c *Cache[V]) Forget(key string, version uint64) {
+	if c == nil {
+		return
+	}
+	hash := c.hash(key)
+	s := c.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(key, hash, version)
 }
 
-// Writing forgets the keys that a commit is about to change and takes none of their neighbours until the returned
-// function is called: with the version from which on they may be seen changed, 0 if never, and whether they surely are.
-func (c *Cache[V]) Writing(changes []Change[V]) (done func(version uint64, sure bool)) {
-	if c == nil || len(changes) == 0 {
-		return func(uint64, bool) {}
+// Replace is Forget where the new value is known: if the old one was there, it comes in its place.
+func (c *Cache[V]) Replace(key string, value V, size int, version uint64) {
+	if c == nil {
+		return
 	}
-	for i := range changes {
-		change := &changes[i]
-		change.hash = c.hash(change.Key)
-		s := c.shard(change.hash)
-		s.mu.Lock()
-		s.stripe(change.hash).writing++
-		if place, there := s.places[change.hash]; there && s.entries[place].key == change.Key {
-			s.remove(int(place))
-		} else {
-			change.Keep = false
-		}
-		s.mu.Unlock()
+	hash := c.hash(key)
+	s := c.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.forget(key, hash, version) {
+		s.put(key, hash, value, size, version)
 	}
-	return func(version uint64, sure bool) {
-		for i := range changes {
-			change := &changes[i]
-			s := c.shard(change.hash)
-			s.mu.Lock()
-			of := s.stripe(change.hash)
-			of.writing--
-			if of.changed = max(of.changed, version); sure && change.Keep && of.changed == version {
-				s.put(change.Key, change.hash, change.Value, change.Size, version)
-			}
-			s.mu.Unlock()
-		}
+}
+
+// forget tells whether the key was there.
+func (s *shard[V]) forget(key string, hash uint64, version uint64) bool {
+	changed := s.changedAt(hash)
+	*changed = max(*changed, version)
+	place, there := s.places[hash]
+	if there = there && s.entries[place].key == key; there {
+		s.remove(int(place))
 	}
+	return there
 }

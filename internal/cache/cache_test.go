@@ -18,10 +18,6 @@ func getAmong[V comparable](c *Cache[V], key string, snapshot uint64) (value V, 
 	return value, value != none
 }
 
-func replacing[V any](key string, value V, keep bool) Change[V] {
-	return Change[V]{Key: key, Value: value, Keep: keep, Size: 8}
-}
-
 func TestGetAndPut(t *testing.T) {
 	c := New[string](64 << 10)
 	_, ok := c.Get("k", 9)
@@ -42,51 +38,39 @@ func TestGetAndPut(t *testing.T) {
 	require.Equal(t, "v", v, "the first to come stays")
 }
 
-func changing(keys ...string) (list []Change[string]) {
-	for _, key := range keys {
-		list = append(list, Change[string]{Key: key})
-	}
-	return list
-}
-
-func TestWritten(t *testing.T) {
+func TestReplace(t *testing.T) {
 	for _, test := range []struct {
-		what         string
-		cached, keep bool
-		version      uint64
-		sure         bool
-		want         string
+		what   string
+		cached bool
+		change func(c *Cache[string])
+		want   string
 	}{
-		{"in its place", true, true, 2, true, "new"},
-		{"nobody had asked for it", false, true, 2, true, ""},
-		{"not to be kept", true, false, 2, true, ""},
-		{"failed", true, true, 0, false, ""},
-		{"not known", true, true, 2, false, ""},
+		{"in its place", true, func(c *Cache[string]) { c.Replace("k", "new", 1, 2) }, "new"},
+		{"nobody had asked for it", false, func(c *Cache[string]) { c.Replace("k", "new", 1, 2) }, ""},
+		{"not to be kept", true, func(c *Cache[string]) { c.Forget("k", 2) }, ""},
+		{"failed", true, func(c *Cache[string]) { c.Replace("k", "new", 1, 2); c.Forget("k", 2) }, ""},
+		{"two of one key", true, func(c *Cache[string]) { c.Replace("k", "one", 1, 2); c.Replace("k", "new", 1, 2) }, "new"},
+		{"then one not to be kept", true, func(c *Cache[string]) { c.Forget("k", 2); c.Replace("k", "new", 1, 2) }, ""},
 	} {
 		c := New[string](64 << 10)
 		if test.cached {
 			c.Put("k", "old", 1, 1, 1)
 		}
-		c.Writing([]Change[string]{replacing("k", "new", test.keep)})(test.version, test.sure)
+		test.change(c)
+		_, ok := c.Get("k", 1)
+		require.False(t, ok, "a snapshot from before finds neither the old nor the new one")
+		c.Put("k", "old", 1, 1, 1)
 		v, _ := c.Get("k", 9)
 		require.Equal(t, test.want, v, test.what)
-		if test.want != "" {
-			_, ok := c.Get("k", 1)
-			require.False(t, ok, "a snapshot from before does not see it")
-		}
 	}
 }
 
-func TestWriting(t *testing.T) {
+func TestForget(t *testing.T) {
 	c := New[string](64 << 10)
 	c.Put("k", "old", 1, 1, 1)
-	done := c.Writing(changing("k"))
+	c.Forget("k", 2)
 	_, ok := c.Get("k", 1)
 	require.False(t, ok, "forgotten before the commit")
-	c.Put("k", "old", 1, 1, 1)
-	_, ok = c.Get("k", 1)
-	require.False(t, ok, "not taken during the commit")
-	done(2, true)
 	c.Put("k", "old", 1, 1, 1)
 	_, ok = c.Get("k", 9)
 	require.False(t, ok, "not taken from a snapshot before the commit")
@@ -94,35 +78,25 @@ func TestWriting(t *testing.T) {
 	v, ok := c.Get("k", 2)
 	require.True(t, ok)
 	require.Equal(t, "new", v)
-
-	first, second := c.Writing(changing("k", "other", "k")), c.Writing(changing("k"))
-	first(3, true)
-	c.Put("k", "x", 1, 3, 3)
-	_, ok = c.Get("k", 3)
-	require.False(t, ok, "the other commit is still under way")
-	second(0, false) // failed
-	c.Put("k", "x", 1, 3, 3)
-	_, ok = c.Get("k", 3)
-	require.True(t, ok)
+	c.Forget("k", 3)
+	c.Forget("k", 2) // as of an older commit that has failed
+	c.Put("k", "new", 1, 2, 2)
+	_, ok = c.Get("k", 9)
+	require.False(t, ok, "the later one still counts")
 }
 
 // TestManyAtOnce demands that a commit of many keys costs few of them, and few of the others, their place.
 func TestManyAtOnce(t *testing.T) {
 	const batch = 64
 	c := New[int](4 << 20)
-	var changes []Change[int]
 	for i := range batch {
-		key := fmt.Sprint("changed", i)
-		c.Put(key, i, 100, 1, 1)
-		changes = append(changes, replacing(key, i+batch, true))
+		c.Put(fmt.Sprint("changed", i), i, 100, 1, 1)
 	}
-	done := c.Writing(changes)
 	for i := range batch {
-		c.Put(fmt.Sprint("other", i), i, 100, 1, 1)
+		c.Replace(fmt.Sprint("changed", i), i+batch, 100, 2)
 	}
-	done(2, true)
 	for i := range batch {
-		c.Put(fmt.Sprint("late", i), i, 100, 1, 1) // as a snapshot from before the commit saw it
+		c.Put(fmt.Sprint("other", i), i, 100, 1, 1) // as a snapshot from before the commit saw it
 	}
 	kept := func(name string) (n int) {
 		for i := range batch {
@@ -132,9 +106,8 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		return n
 	}
-	require.Greater(t, kept("changed"), batch*9/10)
+	require.Equal(t, kept("changed"), batch)
 	require.Greater(t, kept("other"), batch*9/10)
-	require.Greater(t, kept("late"), batch*9/10)
 }
 
 func TestNothing(t *testing.T) {
@@ -146,9 +119,9 @@ func TestNothing(t *testing.T) {
 		require.False(t, ok)
 		_, ok = getAmong(c, "k", 1)
 		require.False(t, ok)
-		c.Writing(changing("k"))(1, true)
+		c.Replace("k", "v", 1, 1)
+		c.Forget("k", 1)
 	}
-	New[string](1<<20).Writing(nil)(1, true)
 }
 
 func TestBounded(t *testing.T) {
@@ -175,7 +148,10 @@ func TestBounded(t *testing.T) {
 		c.Put(fmt.Sprint("k", i), i, r.IntN(500), 1, 1)
 		c.Get(fmt.Sprint("k", r.IntN(i+1)), 1)
 		if i%100 == 0 {
-			c.Writing([]Change[int]{{Key: fmt.Sprint("k", i-3)}})(0, false)
+			c.Forget(fmt.Sprint("k", i-3), 1)
+		}
+		if i%70 == 0 {
+			c.Replace(fmt.Sprint("k", i-2), i, r.IntN(500), 1)
 		}
 	}
 	bytes, entries := size()
@@ -241,7 +217,9 @@ func TestOneHash(t *testing.T) {
 	stays := func() { require.Equal(t, "v2", s.entries[s.places[hash]].value) }
 	c.Put("other", "v3", 1, 1, 1)
 	stays()
-	c.Writing(changing("other"))(2, true)
+	c.Replace("other", "v4", 1, 2)
+	stays()
+	c.Forget("other", 2)
 	stays()
 }
 
@@ -286,19 +264,22 @@ func TestNeverWrong(t *testing.T) {
 				}
 				turn.Lock()
 				version := h.newest.Load() + 1
-				var changes []Change[uint64]
 				for _, key := range batch {
-					changes = append(changes, replacing(key, version, r.IntN(2) == 0))
+					if r.IntN(2) == 0 {
+						c.Replace(key, version, 8, version)
+					} else {
+						c.Forget(key, version)
+					}
 				}
-				done := c.Writing(changes)
-				switch r.IntN(8) {
-				case 0: // it fails
+				failed := func() {
+					for _, key := range batch {
+						c.Forget(key, version)
+					}
+				}
+				end := r.IntN(8)
+				if end == 0 { // it fails
+					failed()
 					turn.Unlock()
-					done(0, false)
-					continue
-				case 1: // its end is not known: it failed, but could have come to be
-					turn.Unlock()
-					done(version, false)
 					continue
 				}
 				h.mu.Lock()
@@ -309,12 +290,9 @@ func TestNeverWrong(t *testing.T) {
 				}
 				h.mu.Unlock()
 				h.newest.Store(version) // visible from here on
-				if r.IntN(2) == 0 {     // the next one may begin before this one is done with the cache
-					turn.Unlock()
-					done(version, true)
-					continue
+				if end == 1 {           // but that is not known
+					failed()
 				}
-				done(version, true)
 				turn.Unlock()
 			}
 		})

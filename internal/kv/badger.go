@@ -136,7 +136,7 @@ func (e *badgerEngine) Limits() (writes, bytes int) {
 }
 
 // Apply writes everything in one Badger transaction, and syncs once.
-func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
+func (e *badgerEngine) Apply(writes []Write, meanwhile func()) (version uint64, err error) {
 	if e.cfg.ReadOnly {
 		return 0, ErrReadOnly
 	}
@@ -150,7 +150,10 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 	if !slices.ContainsFunc(writes, func(w Write) bool { return w.Value != nil }) { // or compaction could drop all that shows this version was there
 		writes = append(slices.Clip(writes), stamp)
 	}
-	switch err := e.commit(before.version+1, writes); {
+	ended := beside(meanwhile)
+	err = e.commit(before.version+1, writes)
+	ended()
+	switch {
 	case err == nil:
 	case errors.Is(err, ErrTooLarge):
 		return 0, err
@@ -163,6 +166,19 @@ func (e *badgerEngine) Apply(writes []Write) (version uint64, err error) {
 	e.succeed(&state{version: before.version + 1})
 	e.home.note(before.version + 1)
 	return before.version + 1, nil
+}
+
+// beside begins a call, if there is one; ended waits for its end.
+func beside(call func()) (ended func()) {
+	if call == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		call()
+	}()
+	return func() { <-done }
 }
 
 func (e *badgerEngine) stopped() error {

@@ -25,10 +25,10 @@ func images(t *testing.T) (killed, closed string, want map[string]string) {
 		for i := range 50 {
 			key := fmt.Sprintf("k%d-%d", round, i)
 			want[key] = fmt.Sprint(i)
-			_, err := e.Apply([]Write{{Key: []byte(key), Value: []byte(want[key])}})
+			_, err := e.Apply([]Write{{Key: []byte(key), Value: []byte(want[key])}}, nil)
 			require.NoError(t, err)
 		}
-		_, err := e.Apply([]Write{{Key: []byte("k0-0")}}) // ends with a change that only deletes
+		_, err := e.Apply([]Write{{Key: []byte("k0-0")}}, nil) // ends with a change that only deletes
 		require.NoError(t, err)
 		delete(want, "k0-0")
 		if round == 0 {
@@ -169,7 +169,7 @@ func TestProfileAfterCrash(t *testing.T) {
 		for i := range keys {
 			writes = append(writes, Write{Key: fmt.Appendf(nil, "k%d-%d", n, i), Value: make([]byte, 40)})
 		}
-		_, err := e.Apply(writes)
+		_, err := e.Apply(writes, nil)
 		require.NoError(t, err)
 	}
 	files, err := listFiles(running)

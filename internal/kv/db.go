@@ -14,7 +14,7 @@ import (
 // commit is under way share the next one, which is filled while the first is being synced. A lone change waits for nobody.
 type DB struct {
 	engine Engine
-	around func(writes []Write) (after func(version uint64, sure bool))
+	watch  func(writes []Write, version uint64, failed bool)
 	*gate
 	closing sync.Once
 	closed  error
@@ -36,16 +36,15 @@ type DB struct {
 // maxHot is how many keys are kept at hand, about 100 bytes each.
 const maxHot = 8192
 
-// New makes a DB of an engine and owns it from then on. around, if not nil, is called ahead of each commit with its
-// writes, and what it returns when the commit has ended, with the version from which on they may be seen, 0 if never, and
-// whether they surely are; so a cache can forget what is about to change. Keys that start with one of the bytes in hot are
-// ones that many changes read, such as counters: the newest values of some are kept at hand, which holds as long as nobody
-// else writes to the engine.
-func New(engine Engine, hot string, around func(writes []Write) (after func(version uint64, sure bool))) *DB {
-	if around == nil {
-		around = func([]Write) func(uint64, bool) { return func(uint64, bool) {} }
+// New makes a DB of an engine and owns it from then on. watch, if not nil, is called with the writes of each commit before
+// they can be seen, and with the version from which on they may be, so that a cache can forget what is about to change; and
+// once more if the commit has failed. Keys that start with one of the bytes in hot are ones that many changes read, such as
+// counters: the newest values of some are kept at hand, which holds as long as nobody else writes to the engine.
+func New(engine Engine, hot string, watch func(writes []Write, version uint64, failed bool)) *DB {
+	if watch == nil {
+		watch = func([]Write, uint64, bool) {}
 	}
-	db := &DB{engine: engine, around: around, gate: newGate(), turn: make(chan struct{}, 1), last: newReturning(), hot: map[string][]byte{}, kinds: hot}
+	db := &DB{engine: engine, watch: watch, gate: newGate(), turn: make(chan struct{}, 1), last: newReturning(), hot: map[string][]byte{}, kinds: hot}
 	db.maxWrites, db.maxBytes = engine.Limits()
 	db.turn <- struct{}{}
 	return db
@@ -314,7 +313,21 @@ func (db *DB) commit(b *batch) {
 	db.turn <- struct{}{}
 
 	if len(b.writes) > 0 {
-		b.err = db.apply(b.writes, func() (uint64, error) { return db.engine.Apply(b.writes) })
+		at := db.next()
+		meanwhile := func() {
+			db.watch(b.writes, at, false)
+			<-db.turn
+			db.remember(b.writes) // until they are there, changes find them in flying
+			db.turn <- struct{}{}
+		}
+		if b.changes.Load() == 1 { // another goroutine would take longer
+			meanwhile()
+			meanwhile = nil
+		}
+		_, b.err = db.engine.Apply(b.writes, meanwhile)
+		if b.err != nil {
+			db.watch(b.writes, at, true)
+		}
 	}
 
 	<-db.turn
@@ -324,7 +337,9 @@ func (db *DB) commit(b *batch) {
 		crowd += next.changes.Load()
 	}
 	db.crowd.Store(crowd)
-	db.remember(b.writes, b.err)
+	if b.err != nil {
+		clear(db.hot)
+	}
 	if b.err != nil && next != nil { // it was built on what did not come to be
 		db.open = nil
 		next.view.Release()
@@ -343,25 +358,15 @@ func (db *DB) commit(b *batch) {
 	}
 }
 
-// apply lets the engine make writes, and those who watch know.
-func (db *DB) apply(writes []Write, apply func() (version uint64, err error)) error {
-	after := db.around(writes)
-	version, err := apply()
-	if errors.Is(err, ErrUncertain) { // the newest state may have it
-		v := db.engine.View()
-		version = v.Version()
-		v.Release()
-	}
-	after(version, err == nil)
-	return err
+// next is the version from which on what is applied now may be seen.
+func (db *DB) next() uint64 {
+	v := db.engine.View()
+	defer v.Release()
+	return v.Version() + 1
 }
 
-// remember keeps at hand what was written to hot keys.
-func (db *DB) remember(writes []Write, failed error) {
-	if failed != nil {
-		clear(db.hot)
-		return
-	}
+// remember keeps at hand what is written to hot keys.
+func (db *DB) remember(writes []Write) {
 	for i := range writes {
 		if w := &writes[i]; db.isHot(w.Key) {
 			db.keepHot(w.Key, w.Value)

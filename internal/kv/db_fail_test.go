@@ -154,9 +154,9 @@ func (s *sized) Limits() (int, int) {
 	return s.limit, s.bytes
 }
 
-func (s *sized) Apply(writes []kv.Write) (uint64, error) {
+func (s *sized) Apply(writes []kv.Write, meanwhile func()) (uint64, error) {
 	if err := s.judge(len(writes)); err != nil {
 		return 0, err
 	}
-	return s.Faulty.Apply(writes)
+	return s.Faulty.Apply(writes, meanwhile)
 }

@@ -310,8 +310,8 @@ func TestLimits(t *testing.T) {
 	}))
 }
 
-// TestAround demands that whoever keeps copies is told before every write, and after it with the right version.
-func TestAround(t *testing.T) {
+// TestWatch demands that whoever keeps copies is told of every write while nobody can see it, and again if it failed.
+func TestWatch(t *testing.T) {
 	e, err := kv.OpenBadger(kv.Config{})
 	require.NoError(t, err)
 	var failure error
@@ -322,11 +322,10 @@ func TestAround(t *testing.T) {
 		return nil
 	}}
 	var told []string
-	db := kv.New(f, hot, func(writes []kv.Write) func(uint64, bool) {
-		before := f.View()
-		defer before.Release()
-		told = append(told, fmt.Sprint(len(writes), " at ", before.Version()))
-		return func(version uint64, sure bool) { told = append(told, fmt.Sprint(version, " ", sure)) }
+	db := kv.New(f, hot, func(writes []kv.Write, version uint64, failed bool) {
+		now := f.View()
+		defer now.Release()
+		told = append(told, fmt.Sprint(len(writes), " from ", version, " at ", now.Version(), " failed ", failed))
 	})
 	defer db.Close()
 	require.NoError(t, db.Update(bg, add("a", 1)))
@@ -335,7 +334,11 @@ func TestAround(t *testing.T) {
 	require.Error(t, db.Update(bg, add("a", 1)))
 	failure = kvtest.ErrUncertainDone
 	require.Error(t, db.Update(bg, add("a", 1)))
-	require.Equal(t, []string{"1 at 0", "1 true", "1 at 1", "0 false", "1 at 1", "2 false"}, told, "an uncertain one may be there")
+	require.Equal(t, []string{
+		"1 from 1 at 0 failed false",
+		"1 from 2 at 1 failed false", "1 from 2 at 1 failed true",
+		"1 from 2 at 1 failed false", "1 from 2 at 2 failed true",
+	}, told, "an uncertain one may be there")
 }
 
 // TestMemoryIsBounded runs many changes over an engine that keeps nothing: what grows is the DB's.
@@ -371,7 +374,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 type dropping struct{ *sized }
 
-func (d dropping) Apply(writes []kv.Write) (uint64, error) {
+func (d dropping) Apply(writes []kv.Write, _ func()) (uint64, error) {
 	return 1, d.judge(len(writes))
 }
 

@@ -39,7 +39,7 @@ func fill(t testing.TB, key []byte) (dir string, want map[string]string) {
 				want[string(w.Key)] = string(w.Value)
 			}
 		}
-		_, err := e.Apply(kept)
+		_, err := e.Apply(kept, nil)
 		require.NoError(t, err)
 	}
 	maps.DeleteFunc(want, func(_, v string) bool { return v == "" })
@@ -177,7 +177,7 @@ func FuzzFiles(f *testing.F) {
 		dir := f.TempDir()
 		e, err := OpenBadger(Config{Dir: dir, Small: true, Key: key})
 		require.NoError(f, err)
-		_, err = e.Apply([]Write{{Key: []byte("k1"), Value: []byte("value")}, {Key: []byte("k2"), Value: []byte("value")}, {Key: []byte("k3")}})
+		_, err = e.Apply([]Write{{Key: []byte("k1"), Value: []byte("value")}, {Key: []byte("k2"), Value: []byte("value")}, {Key: []byte("k3")}}, nil)
 		require.NoError(f, err)
 		seed := func() {
 			files, err := listFiles(dir)

@@ -93,9 +93,9 @@ func eachWay(t *testing.T, test func(t *testing.T, f *filling)) {
 				t.Parallel()
 				f := &filling{dir: t.TempDir(), there: map[string]string{"a": "first", "k00007": "to be replaced", "z": "last"}}
 				f.badgerEngine = openFilling(t, f.dir, sync)
-				_, err := f.Apply([]Write{{Key: []byte("a"), Value: []byte("first")}, {Key: []byte("gone"), Value: []byte("x")}})
+				_, err := f.Apply([]Write{{Key: []byte("a"), Value: []byte("first")}, {Key: []byte("gone"), Value: []byte("x")}}, nil)
 				require.NoError(t, err)
-				_, err = f.Apply([]Write{{Key: []byte("gone")}, {Key: []byte("k00007"), Value: []byte("to be replaced")}, {Key: []byte("z"), Value: []byte("last")}})
+				_, err = f.Apply([]Write{{Key: []byte("gone")}, {Key: []byte("k00007"), Value: []byte("to be replaced")}, {Key: []byte("z"), Value: []byte("last")}}, nil)
 				require.NoError(t, err)
 				if name != "alone" {
 					f.view = f.View()
@@ -165,7 +165,7 @@ func TestFill(t *testing.T) {
 			}
 		}
 		require.LessOrEqual(t, open, 2, "but for what Badger is making in this moment")
-		next, err := f.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}, {Key: []byte("k00000")}})
+		next, err := f.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}, {Key: []byte("k00000")}}, nil)
 		require.NoError(t, err)
 		require.Greater(t, next, version)
 		want["more"] = "x"
@@ -226,7 +226,7 @@ func TestFillBrokenOff(t *testing.T) {
 			for _, dir := range []string{dir, again} {
 				e := openFilling(t, dir, true)
 				require.True(t, maps.Equal(f.there, contentsOf(t, e)), when)
-				_, err = e.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}})
+				_, err = e.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}}, nil)
 				require.NoError(t, err)
 				killed := copyLive(t, dir)
 				require.NoError(t, e.Close())
@@ -274,7 +274,7 @@ func TestFillThatFails(t *testing.T) {
 				})
 				require.ErrorIs(t, err, bad.want)
 				require.True(t, maps.Equal(f.there, contentsOf(t, f)))
-				_, err = f.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}})
+				_, err = f.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}}, nil)
 				if f.view == nil {
 					require.NoError(t, err)
 					f.there["more"] = "x"
@@ -323,7 +323,7 @@ func TestFillThatCannotBegin(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			e := openFilling(t, dir, true)
-			_, err := e.Apply([]Write{{Key: []byte("a"), Value: []byte("x")}})
+			_, err := e.Apply([]Write{{Key: []byte("a"), Value: []byte("x")}}, nil)
 			require.NoError(t, err)
 			what := filepath.Join(dir, hinder.what)
 			require.NoError(t, os.MkdirAll(filepath.Dir(what), 0o700))
@@ -331,7 +331,7 @@ func TestFillThatCannotBegin(t *testing.T) {
 			_, err = e.Fill(4<<20, emitAll(goods()))
 			require.Error(t, err)
 			require.Equal(t, map[string]string{"a": "x"}, contentsOf(t, e))
-			_, err = e.Apply([]Write{{Key: []byte("b"), Value: []byte("x")}})
+			_, err = e.Apply([]Write{{Key: []byte("b"), Value: []byte("x")}}, nil)
 			require.Equal(t, hinder.stops, err != nil)
 			_ = e.Close() // Badger may not be able to
 			require.NoError(t, os.RemoveAll(filepath.Join(dir, strings.Split(hinder.what, "/")[0])))
@@ -440,7 +440,7 @@ func TestFillIsNotForEverything(t *testing.T) {
 	_, err = full.Fill(4<<20, emitAll(goods()))
 	require.ErrorIs(t, err, ErrTooLarge)
 	require.Len(t, contentsOf(t, full), len(goods()))
-	_, err = full.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}})
+	_, err = full.Apply([]Write{{Key: []byte("more"), Value: []byte("x")}}, nil)
 	require.NoError(t, err)
 
 	empty := open(Config{Dir: t.TempDir()})
@@ -456,7 +456,7 @@ func TestFixedViewLikeBadgers(t *testing.T) {
 	for _, key := range []string{"a", "ab", "ab\x00", "ab\xff", "ab\xff\xff", "abc", "b", "ba", "\xff", "\xff\xff"} {
 		writes = append(writes, Write{Key: []byte(key), Value: []byte("of " + key)})
 	}
-	_, err := e.Apply(writes)
+	_, err := e.Apply(writes, nil)
 	require.NoError(t, err)
 	real := e.View()
 	defer real.Release()

@@ -35,7 +35,9 @@ type Engine interface {
 	View() View
 	// Apply makes all writes durable and visible, or none, and gives the version that has them. It fails with
 	// ErrConflict, ErrTooLarge or another error if none was made, and with ErrUncertain if that is not known.
-	Apply(writes []Write) (version uint64, err error)
+	// meanwhile, if not nil, is for what can be done beside it: it has ended before anybody can see the writes. Where
+	// they are refused it may not be called.
+	Apply(writes []Write, meanwhile func()) (version uint64, err error)
 	// Limits are the most writes, and the most bytes of keys and values, that one Apply takes.
 	Limits() (writes, bytes int)
 	// Stats describes files and memory.

@@ -175,8 +175,13 @@ func (l *Load) end() {
 	defer l.sorter.Close()
 	l.err = ErrUncertain // if Badger panics
 	clear(l.db.hot)
-	l.err = l.db.apply(l.batch.writes, l.fill)
-	l.db.remember(l.batch.writes, l.err)
+	at := l.db.next()
+	l.db.watch(l.batch.writes, at, false)
+	if _, l.err = l.fill(); l.err != nil {
+		l.db.watch(l.batch.writes, at, true)
+		return
+	}
+	l.db.remember(l.batch.writes)
 }
 
 // fill puts everything in order into the engine, or, if it is little, just writes it.
@@ -196,7 +201,7 @@ func (l *Load) fill() (version uint64, err error) {
 		if err != nil || len(writes) == 0 {
 			return 0, err
 		}
-		return l.db.engine.Apply(writes)
+		return l.db.engine.Apply(writes, nil)
 	}
 	for _, w := range l.batch.writes {
 		if w.Value == nil {

@@ -55,7 +55,7 @@ func putFamily(t testing.TB, e Engine, family int) {
 			key := manyKey(family, i)
 			writes = append(writes, Write{Key: key, Value: manyValue(key)})
 		}
-		_, err := e.Apply(writes)
+		_, err := e.Apply(writes, nil)
 		require.NoError(t, err)
 	}
 }

@@ -26,7 +26,7 @@ func TestSync(t *testing.T) {
 		defer e.Close()
 		logs, dirty := map[string]bool{}, 0
 		for i := range 200 {
-			_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}})
+			_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}}, nil)
 			require.NoError(t, err)
 			dirty = max(dirty, dirtyLogs(t, dir))
 			files, err := listFiles(dir)
@@ -52,7 +52,7 @@ func TestSyncElsewhere(t *testing.T) {
 		if i == 1 {
 			t.Chdir(t.TempDir())
 		}
-		_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}})
+		_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}}, nil)
 		require.NoError(t, err)
 	}
 	require.NoError(t, e.Close())
@@ -72,7 +72,7 @@ func TestAhead(t *testing.T) {
 			for k := range 1 + random.IntN(40) {
 				writes = append(writes, Write{Key: fmt.Append(nil, "k", k, " ", random.IntN(1000)), Value: make([]byte, 1+random.IntN(400))})
 			}
-			_, err := e.Apply(writes)
+			_, err := e.Apply(writes, nil)
 			require.NoError(t, err)
 			name := e.log.log.Name()
 			logs[name]++

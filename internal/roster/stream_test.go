@@ -52,7 +52,7 @@ func newBuilder(t testing.TB, seed uint64) *builder {
 		var sorted []string
 		for place := range set {
 			sorted = append(sorted, place)
-			_, err := engine.Apply([]kv.Write{{Key: fmt.Appendf(nil, "%d/%s", i, place), Value: []byte{1}}})
+			_, err := engine.Apply([]kv.Write{{Key: fmt.Appendf(nil, "%d/%s", i, place), Value: []byte{1}}}, nil)
 			require.NoError(t, err)
 		}
 		slices.Sort(sorted)

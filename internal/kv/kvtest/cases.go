@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -189,6 +191,39 @@ func testValuesKept(t *testing.T, m Maker) {
 	require.Equal(t, strings.Repeat("first", 100), string(value))
 }
 
+// testBeside demands that what is done beside a write has ended when anybody sees the write.
+func testBeside(t *testing.T, m Maker) {
+	s := m.open(t)
+	var ended, early atomic.Int64
+	var stop atomic.Bool
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for !stop.Load() {
+			v := s.View()
+			value, _, err := v.Get([]byte("k"))
+			if n := int64(len(value)); err != nil || n > ended.Load() {
+				early.Add(1)
+			}
+			v.Release()
+		}
+	})
+	for n := range 200 {
+		calls := 0
+		_, err := s.Apply([]kv.Write{{Key: []byte("k"), Value: make([]byte, n+1)}}, func() {
+			for range 10 {
+				runtime.Gosched()
+			}
+			calls++
+			ended.Store(int64(n + 1))
+		})
+		require.NoError(t, err)
+		require.Equal(t, 1, calls)
+	}
+	stop.Store(true)
+	reader.Wait()
+	require.Zero(t, early.Load())
+}
+
 func testLimits(t *testing.T, m Maker) {
 	s := m.open(t)
 	most, bytes := s.Limits()
@@ -208,7 +243,7 @@ func testLimits(t *testing.T, m Maker) {
 	s.check(t)
 	before := s.version()
 	for _, pairs := range [][]string{batch(10*most, 1), batch(1000, size), {"k", strings.Repeat("x", 10*bytes)}} {
-		_, err := s.Apply(writes(pairs...))
+		_, err := s.Apply(writes(pairs...), nil)
 		require.ErrorIs(t, err, kv.ErrTooLarge)
 		require.NotContains(t, err.Error(), "xxx", "the error holds no data")
 		require.Equal(t, before, s.version())

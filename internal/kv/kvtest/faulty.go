@@ -43,17 +43,17 @@ func (f *Faulty) fail(c Call) error {
 }
 
 // Apply implements kv.Engine.
-func (f *Faulty) Apply(writes []kv.Write) (uint64, error) {
+func (f *Faulty) Apply(writes []kv.Write, meanwhile func()) (uint64, error) {
 	err := f.fail(Apply)
 	if errors.Is(err, ErrUncertainDone) {
-		if _, failed := f.Engine.Apply(writes); failed != nil {
+		if _, failed := f.Engine.Apply(writes, meanwhile); failed != nil {
 			return 0, failed
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	return f.Engine.Apply(writes)
+	return f.Engine.Apply(writes, meanwhile)
 }
 
 // Compact implements kv.Engine.

@@ -30,6 +30,7 @@ func Run(t *testing.T, m Maker) {
 		{"walks in order and against it", testOrder},
 		{"walks under awkward prefixes", testPrefixes},
 		{"values stay the caller's", testValuesKept},
+		{"what is done beside a write", testBeside},
 		{"limits", testLimits},
 		{"many readers and a writer", testConcurrency},
 		{"random work", testRandom},
@@ -55,7 +56,7 @@ type subject struct {
 // apply writes to both; an empty value deletes.
 func (s *subject) apply(t testing.TB, pairs ...string) uint64 {
 	t.Helper()
-	version, err := s.Apply(writes(pairs...))
+	version, err := s.Apply(writes(pairs...), nil)
 	require.NoError(t, err)
 	for i := 0; i < len(pairs); i += 2 {
 		if s.model[pairs[i]] = pairs[i+1]; pairs[i+1] == "" {
