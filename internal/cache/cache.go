@@ -58,6 +58,14 @@ func (c *Cache[V]) shard(hash uint64) *shard[V] { return &c.shards[hash%shards] 
 
 func (s *shard[V]) changedAt(hash uint64) *uint64 { return &s.changed[hash/shards%stripes] }
 
+// lock gives the shard of a key, locked, and the key's hash.
+func (c *Cache[V]) lock(key string) (s *shard[V], hash uint64) {
+	hash = c.hash(key)
+	s = c.shard(hash)
+	s.mu.Lock()
+	return s, hash
+}
+
 // Get gives the value of key as a snapshot of that version sees it; ok tells whether there is one.
 func (c *Cache[V]) Get(key string, snapshot uint64) (value V, ok bool) {
 	if c == nil {
@@ -138,9 +146,7 @@ func (c *Cache[V]) Put(key string, value V, size int, version, snapshot uint64) 
 	if c == nil {
 		return
 	}
-	hash := c.hash(key)
-	s := c.shard(hash)
-	s.mu.Lock()
+	s, hash := c.lock(key)
 	defer s.mu.Unlock()
 	if snapshot >= *s.changedAt(hash) {
 		s.put(key, hash, value, size, version)
@@ -196,9 +202,7 @@ func (c *Cache[V]) Forget(key string, version uint64) {
 	if c == nil {
 		return
 	}
-	hash := c.hash(key)
-	s := c.shard(hash)
-	s.mu.Lock()
+	s, hash := c.lock(key)
 	defer s.mu.Unlock()
 	s.forget(key, hash, version)
 }
@@ -208,9 +212,7 @@ func (c *Cache[V]) Replace(key string, value V, size int, version uint64) {
 	if c == nil {
 		return
 	}
-	hash := c.hash(key)
-	s := c.shard(hash)
-	s.mu.Lock()
+	s, hash := c.lock(key)
 	defer s.mu.Unlock()
 	if s.forget(key, hash, version) {
 		s.put(key, hash, value, size, version)

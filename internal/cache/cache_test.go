@@ -106,7 +106,7 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		return n
 	}
-	require.Equal(t, kept("changed"), batch)
+	require.Equal(t, batch, kept("changed"))
 	require.Greater(t, kept("other"), batch*9/10)
 }
 

@@ -150,9 +150,12 @@ func (e *badgerEngine) Apply(writes []Write, meanwhile func()) (version uint64, 
 	if !slices.ContainsFunc(writes, func(w Write) bool { return w.Value != nil }) { // or compaction could drop all that shows this version was there
 		writes = append(slices.Clip(writes), stamp)
 	}
-	ended := beside(meanwhile)
+	var beside sync.WaitGroup
+	if meanwhile != nil {
+		beside.Go(meanwhile)
+	}
 	err = e.commit(before.version+1, writes)
-	ended()
+	beside.Wait()
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrTooLarge):
@@ -166,19 +169,6 @@ func (e *badgerEngine) Apply(writes []Write, meanwhile func()) (version uint64, 
 	e.succeed(&state{version: before.version + 1})
 	e.home.note(before.version + 1)
 	return before.version + 1, nil
-}
-
-// beside begins a call, if there is one; ended waits for its end.
-func beside(call func()) (ended func()) {
-	if call == nil {
-		return func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		call()
-	}()
-	return func() { <-done }
 }
 
 func (e *badgerEngine) stopped() error {

@@ -177,7 +177,7 @@ func (l *Load) end() {
 	clear(l.db.hot)
 	at := l.db.next()
 	l.db.watch(l.batch.writes, at, false)
-	if _, l.err = l.fill(); l.err != nil {
+	if l.err = l.fill(); l.err != nil {
 		l.db.watch(l.batch.writes, at, true)
 		return
 	}
@@ -185,7 +185,7 @@ func (l *Load) end() {
 }
 
 // fill puts everything in order into the engine, or, if it is little, just writes it.
-func (l *Load) fill() (version uint64, err error) {
+func (l *Load) fill() error {
 	maxWrites, maxBytes := l.db.Limits()
 	if l.sorter.Len()+len(l.batch.writes) <= maxWrites && l.sorter.Size()+l.batch.bytes <= maxBytes {
 		var writes []Write
@@ -199,17 +199,19 @@ func (l *Load) fill() (version uint64, err error) {
 			return nil
 		})
 		if err != nil || len(writes) == 0 {
-			return 0, err
+			return err
 		}
-		return l.db.engine.Apply(writes, nil)
+		_, err = l.db.engine.Apply(writes, nil)
+		return err
 	}
 	for _, w := range l.batch.writes {
 		if w.Value == nil {
 			continue
 		}
 		if err := l.sorter.Add(w.Key, w.Value); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return l.db.engine.(Filler).Fill(int64(l.sorter.Size()), l.sorter.Each)
+	_, err := l.db.engine.(Filler).Fill(int64(l.sorter.Size()), l.sorter.Each)
+	return err
 }
