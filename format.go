@@ -10,8 +10,8 @@ import (
 )
 
 // format is the version of what is stored. A store of an older format is brought up to it by Open; one of a newer
-// format is refused and left as it is.
-const format = 1
+// format is refused and left as it is. What a crash leaves of format 2 has a log that format 1 did not know.
+const format = 2
 
 var (
 	formatKey = keys.Of(keys.Meta, "format")

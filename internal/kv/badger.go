@@ -78,7 +78,6 @@ func (c Config) badger() badger.Options {
 	o := badger.DefaultOptions(c.Dir).
 		WithInMemory(c.Dir == "").
 		WithReadOnly(c.ReadOnly).
-		WithSyncWrites(c.Sync && !ownSync).
 		WithLogger(badgerLog{c.Log}).
 		WithDetectConflicts(false). // DB runs one change after the other
 		WithMetricsEnabled(false).
@@ -126,8 +125,8 @@ type badgerEngine struct {
 
 	exclusive sync.Mutex // held by what Badger does not do beside anything else of the kind: Fill and Compact
 
-	home *home   // nil in memory
-	log  logSync // used by one Apply or Fill at a time
+	home *home // nil in memory
+	wal  wal   // used by one Apply or Fill at a time
 }
 
 func (e *badgerEngine) Limits() (writes, bytes int) {
@@ -135,7 +134,7 @@ func (e *badgerEngine) Limits() (writes, bytes int) {
 	return int(e.limit/int64(skl.MaxNodeSize)) - 8, int(e.limit) * 3 / 4
 }
 
-// Apply writes everything in one Badger transaction, and syncs once.
+// Apply writes everything in one Badger transaction, and syncs once beside it.
 func (e *badgerEngine) Apply(writes []Write, meanwhile func()) (version uint64, err error) {
 	if e.cfg.ReadOnly {
 		return 0, ErrReadOnly
@@ -179,7 +178,7 @@ func (e *badgerEngine) stopped() error {
 var stamp = Write{Key: []byte{0}, Value: []byte{1}}
 
 // commit is one transaction of Badger's. ErrTooLarge: nothing was written; any other error is Badger's own,
-// or the system's where the log cannot be synced.
+// or the system's where our log cannot be written or synced.
 func (e *badgerEngine) commit(version uint64, writes []Write) error {
 	txn := e.db.NewTransactionAt(version-1, true)
 	defer txn.Discard()
@@ -188,14 +187,18 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 			return err
 		}
 	}
-	durable := e.cfg.Sync && e.home != nil
-	if durable {
-		e.log.prepare(writes)
+	if !e.cfg.Sync || e.home == nil {
+		return txn.CommitAt(version, nil)
 	}
-	if err := txn.CommitAt(version, nil); err != nil || !durable {
+	done := make(chan error, 1)
+	if err := txn.CommitAt(version, func(err error) { done <- err }); err != nil {
 		return err
 	}
-	return e.log.sync()
+	err := e.wal.write(version, writes)
+	if failed := <-done; failed != nil {
+		return failed
+	}
+	return err
 }
 
 func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {
@@ -278,7 +281,7 @@ func (e *badgerEngine) Close() error {
 	if err := e.home.canFlush(); err != nil {
 		return err
 	}
-	e.log.close()
+	e.wal.close()
 	err := e.closeBadger()
 	return e.home.leave(err, e.current.Load().version)
 }

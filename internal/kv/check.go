@@ -22,38 +22,38 @@ import (
 const magic = 'u'<<8 | 's'
 
 // check reads everything that is in a directory and holds it against the mark, before Badger opens it: Badger deletes
-// tables that it does not know, and cuts logs where they become unreadable. It gives the mark of what it found, with the
-// newest change that is there, and the bytes in each level of tables.
-func (c Config) check() (*mark, []int64, error) {
+// tables that it does not know, and cuts logs where they become unreadable. The mark comes with the newest change that is
+// there.
+func (c Config) check() (*checking, error) {
 	m, err := readMark(c.Dir, c.Format)
 	if err != nil {
-		return nil, nil, c.damage(err)
+		return nil, c.damage(err)
 	}
 	files, err := listFiles(c.Dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	switch {
 	case m == nil && c.unfinished():
-		return nil, nil, fmt.Errorf("%w: what was to make a store in %s was broken off; empty the directory and do it again", ErrCorrupt, c.Dir)
+		return nil, fmt.Errorf("%w: what was to make a store in %s was broken off; empty the directory and do it again", ErrCorrupt, c.Dir)
 	case m == nil && len(files) > 0:
 		if own, err := c.isOwn(); err == nil && !own {
-			return nil, nil, ErrStranger
+			return nil, ErrStranger
 		}
-		return nil, nil, c.damage(fmt.Errorf("%w: the file %s, which says what has to be there, is missing", ErrCorrupt, MarkName))
+		return nil, c.damage(fmt.Errorf("%w: the file %s, which says what has to be there, is missing", ErrCorrupt, MarkName))
 	case m == nil && c.ReadOnly:
-		return nil, nil, fmt.Errorf("userstore: there is no store in %s: %w", c.Dir, os.ErrNotExist)
+		return nil, fmt.Errorf("userstore: there is no store in %s: %w", c.Dir, os.ErrNotExist)
 	case m == nil:
-		return &mark{format: c.Format}, nil, nil
+		return &checking{mark: &mark{format: c.Format}}, nil
 	case c.ReadOnly && m.Open:
-		return nil, nil, fmt.Errorf("%w: %s was not closed; open it once for writing to recover", ErrReadOnly, c.Dir)
+		return nil, fmt.Errorf("%w: %s was not closed; open it once for writing to recover", ErrReadOnly, c.Dir)
 	}
 	k := &checking{Config: c, mark: m, files: files}
 	if err := k.run(); err != nil {
-		return nil, nil, c.damage(err)
+		return nil, c.damage(err)
 	}
 	m.last = k.last
-	return m, k.levels, nil
+	return k, nil
 }
 
 // damage says where it is and what can be done about it.
@@ -91,7 +91,8 @@ type checking struct {
 	keys  func(id uint64) ([]byte, error)
 	last  uint64 // the newest change that was found
 
-	levels []int64 // bytes in the tables of each level
+	levels  []int64  // bytes in the tables of each level
+	adopted []string // logs of ours that have what Badger's lack
 }
 
 func (k *checking) run() error {
@@ -173,6 +174,20 @@ func (c Config) readRegistry() (func(id uint64) ([]byte, error), error) {
 		}
 		return key.GetData(), nil
 	}, nil
+}
+
+// dataKeys lists the keys by their numbers; the first is nil, for what is not encrypted.
+func (c Config) dataKeys() ([][]byte, error) {
+	keys := [][]byte{nil}
+	keyOf, err := c.readRegistry()
+	for err == nil {
+		var key []byte
+		if key, err = keyOf(uint64(len(keys))); err != nil {
+			return keys, nil
+		}
+		keys = append(keys, key)
+	}
+	return keys, err
 }
 
 // tables reads the MANIFEST and every table that it names. Others are left from a change of tables that a crash
@@ -305,31 +320,64 @@ func readFile(path string, size int, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// logs reads the logs of changes. Each goes on where the one before it ends, and the first no later than where the
-// tables end, since every change has a number and none is left out.
+// logs reads the logs of changes, Badger's and ours. Together they have to go on where the tables end, since every change
+// has a number and none is left out. A loss of power can have taken anything of Badger's from where they were last synced.
 func (k *checking) logs() error {
-	for _, f := range logFiles(k.files) {
-		data, err := os.ReadFile(filepath.Join(k.Dir, f.Name))
-		if err != nil {
-			return fmt.Errorf("userstore: open: %w", err)
+	tables := k.last
+	badgers, err := k.stretches(logSuffix)
+	if err != nil {
+		return err
+	}
+	ours, err := k.stretches(walSuffix)
+	if err != nil {
+		return err
+	}
+	if k.last, err = reach(tables, append(slices.Clone(badgers), ours...)); err != nil {
+		return err
+	}
+	if last, _ := reach(tables, badgers); last == k.last {
+		return nil
+	}
+	for _, s := range ours {
+		if s.last > tables {
+			k.adopted = append(k.adopted, s.log)
 		}
-		first, last, _, err := readLog(data, k.keys, nil)
-		if err != nil {
-			return err
-		}
-		if first > k.last+1 {
-			return fmt.Errorf("%w: %s, ahead of the file %s", ErrCorrupt, gap(k.last+1, first-1), f.Name)
-		}
-		k.last = max(k.last, last)
 	}
 	return nil
 }
 
-// logFiles gives the logs in the order in which they were written: their names are growing numbers.
-func logFiles(files []markedFile) []markedFile {
-	logs := slices.DeleteFunc(slices.Clone(files), func(f markedFile) bool { return !strings.HasSuffix(f.Name, logSuffix) })
-	slices.SortStableFunc(logs, func(a, b markedFile) int { return cmp.Compare(len(a.Name), len(b.Name)) })
-	return logs
+// stretch is what changes a log has.
+type stretch struct {
+	log         string
+	first, last uint64
+}
+
+func (k *checking) stretches(suffix string) (list []stretch, err error) {
+	for _, f := range logFiles(k.files, suffix) {
+		data, err := os.ReadFile(filepath.Join(k.Dir, f.Name))
+		if err != nil {
+			return nil, fmt.Errorf("userstore: open: %w", err)
+		}
+		first, last, _, err := readLog(data, k.keys, nil)
+		if err != nil {
+			return nil, err
+		}
+		if last > 0 {
+			list = append(list, stretch{f.Name, first, last})
+		}
+	}
+	return list, nil
+}
+
+// reach gives the newest change that the stretches lead to from one on, or an error if there is a gap between them.
+func reach(last uint64, list []stretch) (uint64, error) {
+	for _, s := range slices.SortedStableFunc(slices.Values(list), func(a, b stretch) int { return cmp.Compare(a.first, b.first) }) {
+		if s.first > last+1 {
+			return last, fmt.Errorf("%w: %s, ahead of the file %s", ErrCorrupt, gap(last+1, s.first-1), s.log)
+		}
+		last = max(last, s.last)
+	}
+	return last, nil
 }
 
 func gap(from, to uint64) string {

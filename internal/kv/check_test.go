@@ -70,9 +70,14 @@ func TestCrashImages(t *testing.T) {
 	remove := func(name string) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, name))) }
 	}
+	rename := func(from, to string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			require.NoError(t, os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)))
+		}
+	}
 	files, err := listFiles(killed)
 	require.NoError(t, err)
-	log := logFiles(files)[0].Name
+	log, ours := logFiles(files, logSuffix)[0].Name, logFiles(files, walSuffix)[0].Name
 	files, err = listFiles(closed)
 	require.NoError(t, err)
 	table := files[1].Name // the newer of two
@@ -90,16 +95,25 @@ func TestCrashImages(t *testing.T) {
 		{"the MANIFEST was cut while it was to name the table", killed, []step{flushed, manifest, cut(manifestName, 3)}, ""},
 		{"the MANIFEST names the table, the log is not deleted yet", killed, []step{flushed, manifest}, ""},
 		{"the log is being deleted", killed, []step{flushed, manifest, put(log, "")}, ""},
-		{"the log is deleted, the mark not yet written", killed, []step{flushed, manifest, remove(log)}, ""},
+		{"the logs are deleted, the mark not yet written", killed, []step{flushed, manifest, remove(log), remove(ours)}, ""},
 		{"a new log is being created", killed, []step{put("00099.mem", "")}, ""},
 		{"a value log is being created", killed, []step{put("000009.vlog", "")}, ""},
 		{"a table is being written", killed, []step{put("000099.sst", "half a table")}, ""},
 		{"the MANIFEST was being rewritten", killed, []step{put("MANIFEST-REWRITE", "half")}, ""},
 		{"a mark was being written", killed, []step{put(MarkName+".new", "half")}, ""},
 
-		{"the log is gone", killed, []step{remove(log)}, "changes 5[0-9] to 10[0-9] are missing"},
-		{"the log is empty", killed, []step{put(log, "")}, "changes 5[0-9] to 10[0-9] are missing"},
-		{"the table is there, but named by a MANIFEST that was cut, and the log is gone", killed, []step{flushed, manifest, cut(manifestName, 3), remove(log)}, "changes"},
+		{"the power was lost before the log was on the disk", killed, []step{remove(log)}, ""},
+		{"the log is empty", killed, []step{put(log, "")}, ""},
+		{"our log is gone", killed, []step{remove(ours)}, ""},
+		{"ours became one of Badger's, and was not yet made a table of", killed, []step{rename(ours, "00099.mem")}, ""},
+		{"the same, the power having been lost before", killed, []step{remove(log), rename(ours, "00099.mem")}, ""},
+		{"the table is there, our log is not deleted yet", killed, []step{flushed, manifest, remove(log)}, ""},
+		{"the table is there, but named by a MANIFEST that was cut, and the log is gone", killed, []step{flushed, manifest, cut(manifestName, 3), remove(log)}, ""},
+
+		{"both logs are gone", killed, []step{remove(log), remove(ours)}, "changes 5[0-9] to 10[0-9] are missing"},
+		{"both logs are empty", killed, []step{put(log, ""), put(ours, "")}, "changes 5[0-9] to 10[0-9] are missing"},
+		{"neither log nor MANIFEST has the last", killed, []step{flushed, manifest, cut(manifestName, 3), remove(log), remove(ours)}, "changes"},
+		{"a log of ours from before", closed, []step{take(killed, ours)}, ours},
 		{"the same after it was closed", closed, []step{cut(manifestName, 3)}, "the file MANIFEST is cut"},
 		{"the MANIFEST of before", closed, []step{take(killed, manifestName)}, "MANIFEST"},
 		{"a log of before", closed, []step{take(killed, log)}, log},
@@ -174,7 +188,7 @@ func TestProfileAfterCrash(t *testing.T) {
 	}
 	files, err := listFiles(running)
 	require.NoError(t, err)
-	require.Len(t, logFiles(files), 1)
+	require.Len(t, logFiles(files, logSuffix), 1)
 	require.NoError(t, os.CopyFS(killed, os.DirFS(running)))
 	require.NoError(t, e.Close())
 	small, err := OpenBadger(Config{Dir: killed, Small: true, Log: slog.New(slog.DiscardHandler)})

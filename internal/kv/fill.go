@@ -113,6 +113,7 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 		return 0, err
 	}
 	e.broken = nil
+	e.wal.forget() // what comes now must not lie in one file with what was dropped
 	e.home.reserve, e.home.checked = e.home.reckon(levelSizes(e.db)), time.Time{}
 	return version, err
 }
@@ -233,16 +234,16 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 		return err
 	}
 	step = []Write{stamp}
-	if err := commit(version); err != nil || e.cfg.Sync {
+	if err := commit(version); err != nil {
 		return err
 	}
 	return e.syncLogs()
 }
 
-// syncLogs brings to the disk what was written without sync.
+// syncLogs brings Badger's logs to the disk. Ours cannot tell after a crash which changes of one version Badger's lack.
 func (e *badgerEngine) syncLogs() error {
 	files, err := listFiles(e.cfg.Dir)
-	for _, f := range logFiles(files) {
+	for _, f := range logFiles(files, logSuffix) {
 		if err == nil {
 			err = syncFile(filepath.Join(e.cfg.Dir, f.Name), os.O_RDWR) // what was written through a mapping as well
 		}

@@ -57,7 +57,7 @@ func OpenBadger(cfg Config) (Engine, error) {
 	if err != nil {
 		return nil, errors.Join(openError(cfg, err), h.unlock())
 	}
-	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h, log: logSync{dir: cfg.Dir, size: cfg.memtable()}}
+	e := &badgerEngine{db: db, cfg: cfg, limit: 15 * cfg.memtable() / 100, home: h, wal: wal{Config: cfg}}
 	version := db.MaxVersion()
 	if h != nil && h.before != nil {
 		version = h.before.version
@@ -117,11 +117,14 @@ func (h *home) take() (err error) {
 			return err
 		}
 	}
-	var levels []int64
-	if h.mark, levels, err = h.check(); err != nil || h.ReadOnly {
+	found, err := h.check()
+	if err != nil {
 		return err
 	}
-	h.reserve = h.reckon(levels)
+	if h.mark = found.mark; h.ReadOnly {
+		return nil
+	}
+	h.reserve = h.reckon(found.levels)
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
 	}
@@ -131,6 +134,9 @@ func (h *home) take() (err error) {
 	h.mark.Open, h.mark.Memtable, h.mark.format = true, h.memtable(), h.Format
 	h.mark.Files = keep(h.mark.Files, registryName)
 	if err := h.mark.write(h.Dir); err != nil {
+		return err
+	}
+	if err := h.settleLogs(found.adopted); err != nil {
 		return err
 	}
 	return removeIdle(h.Dir)
@@ -224,6 +230,9 @@ func (h *home) leave(failed error, version uint64) error {
 		h.tidy(true)
 		if h.last != nil {
 			err = errors.Join(err, h.last.Close())
+		}
+		if err == nil {
+			err = h.removeWALs()
 		}
 		if err == nil {
 			err = h.writeClosed(version)

@@ -3,9 +3,11 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
-	"math/bits"
+	"math"
 	"strconv"
+	"strings"
 
 	"github.com/dgraph-io/badger/v4/y"
 )
@@ -102,17 +104,45 @@ func readLogEntry(data []byte, at int, key []byte) (e entry, meta byte, size int
 	return e, meta, end + crc32.Size
 }
 
-// logChangeSize is how many bytes a change takes in a log at the most; it may take up to 20 less.
-func logChangeSize(writes []Write) (n int64) {
-	n = logEntrySize(len("!badger!txn"), 20) // its end names the version
+// appendLogChange appends a change as Badger writes it, for the place at of a log with this head.
+func appendLogChange(b, head []byte, at int64, key []byte, version uint64, writes []Write) (_ []byte, err error) {
+	at -= int64(len(b))
 	for i := range writes {
-		n += logEntrySize(len(writes[i].Key), len(writes[i].Value))
+		meta := byte(metaTxn)
+		if writes[i].Value == nil {
+			meta |= metaDelete
+		}
+		if b, err = appendLogEntry(b, head, at, key, meta, version, writes[i].Key, writes[i].Value); err != nil {
+			return nil, err
+		}
 	}
-	return n
+	return appendLogEntry(b, head, at, key, metaTxnEnd, version, []byte("!badger!txn"), strconv.AppendUint(nil, version, 10))
 }
 
-func logEntrySize(key, value int) int64 {
-	key += 8 // the version
-	length := func(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
-	return int64(2 + length(key) + length(value) + 1 + key + value + crc32.Size)
+// appendLogEntry appends an entry to b, which begins at a place of the log.
+func appendLogEntry(b, head []byte, at int64, key []byte, meta byte, version uint64, name, value []byte) ([]byte, error) {
+	from := len(b)
+	b = append(b, meta, 0)
+	b = binary.AppendUvarint(b, uint64(len(name)+8))
+	b = binary.AppendUvarint(b, uint64(len(value)))
+	b = append(b, 0) // it never expires
+	both := len(b)
+	b = append(b, name...)
+	b = binary.BigEndian.AppendUint64(b, math.MaxUint64-version)
+	b = append(b, value...)
+	if key != nil {
+		vector := binary.BigEndian.AppendUint32(bytes.Clone(head[8:logHeader]), uint32(at)+uint32(from))
+		if err := y.XORBlock(b[both:], b[both:], key, vector); err != nil {
+			return nil, err
+		}
+	}
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli)), nil
+}
+
+func logNumber(name string) (int, error) {
+	n, err := strconv.Atoi(strings.TrimSuffix(name, logSuffix))
+	if err != nil {
+		return 0, fmt.Errorf("%w: the file %s, which is no log", ErrCorrupt, name)
+	}
+	return n, nil
 }

@@ -167,6 +167,7 @@ const (
 	registryName = "KEYREGISTRY"
 	tableSuffix  = ".sst"
 	logSuffix    = ".mem"
+	walSuffix    = ".wal" // our own, see wal
 	valuesSuffix = ".vlog"
 )
 
@@ -179,8 +180,12 @@ func listFiles(dir string) ([]markedFile, error) {
 	var files []markedFile
 	for _, e := range entries {
 		name := e.Name()
-		if name != manifestName && name != registryName && !strings.HasSuffix(name, tableSuffix) && !strings.HasSuffix(name, logSuffix) {
-			continue
+		switch filepath.Ext(name) {
+		case tableSuffix, logSuffix, walSuffix:
+		default:
+			if name != manifestName && name != registryName {
+				continue
+			}
 		}
 		info, err := e.Info()
 		if errors.Is(err, os.ErrNotExist) { // Badger has just deleted it

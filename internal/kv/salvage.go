@@ -63,7 +63,7 @@ type salvage struct {
 	Config
 	files    []markedFile
 	manifest badger.Manifest
-	keys     [][]byte             // that files may be encrypted with
+	keys     [][]byte             // that files may be encrypted with; the first is nil
 	opened   map[string]tableFile // without their data
 	newest   map[string]uint64
 	last     uint64 // change that was found
@@ -80,24 +80,15 @@ func (s *salvage) prepare() (err error) {
 	} else if f := find(s.files, manifestName); f != nil && read < f.Size {
 		s.problem(manifestName, "is cut; every table is taken")
 	}
-	s.keys = [][]byte{nil}
-	keyOf, err := s.readRegistry()
-	if err != nil {
+	if s.keys, err = s.dataKeys(); err != nil {
 		if err == ErrKey {
 			if found := find(s.files, registryName); found != nil && s.marked(found) {
 				return err // the file is sound, the key is not
 			}
 		}
 		s.problem(registryName, "cannot be read, and nothing that is encrypted")
-		return nil
 	}
-	for id := uint64(1); ; id++ { // they are numbered so
-		key, err := keyOf(id)
-		if err != nil {
-			return nil
-		}
-		s.keys = append(s.keys, key)
-	}
+	return nil
 }
 
 // marked tells whether a file is as its mark says, or there is no mark to tell.
@@ -144,7 +135,7 @@ func (s *salvage) each(fn func(entry) error) error {
 	s.unread = slices.Clip(s.unread)
 	for _, f := range s.files {
 		isTable := strings.HasSuffix(f.Name, tableSuffix)
-		if !isTable && !strings.HasSuffix(f.Name, logSuffix) {
+		if !isTable && !strings.HasSuffix(f.Name, logSuffix) && !strings.HasSuffix(f.Name, walSuffix) {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(s.Dir, f.Name))

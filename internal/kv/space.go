@@ -34,7 +34,7 @@ func (h *home) prepareWrite(db *badger.DB, writes []Write) error {
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
 	}
-	if err := h.checkFiles(4); err != nil { // a log and a table may be due, and to sync the log, itself and its directory
+	if err := h.checkFiles(4); err != nil { // a log and a table may be due, and a log of ours, and to sync its directory
 		return err
 	}
 	h.tidy(false)
