@@ -153,7 +153,7 @@ func (e *badgerEngine) Apply(writes []Write, meanwhile func()) (version uint64, 
 	if meanwhile != nil {
 		beside.Go(meanwhile)
 	}
-	err = e.commit(before.version+1, writes)
+	err = e.commit(before.version+1, writes, e.cfg.Sync && e.home != nil)
 	beside.Wait()
 	switch {
 	case err == nil:
@@ -179,7 +179,7 @@ var stamp = Write{Key: []byte{0}, Value: []byte{1}}
 
 // commit is one transaction of Badger's. ErrTooLarge: nothing was written; any other error is Badger's own,
 // or the system's where our log cannot be written or synced.
-func (e *badgerEngine) commit(version uint64, writes []Write) error {
+func (e *badgerEngine) commit(version uint64, writes []Write, durable bool) error {
 	txn := e.db.NewTransactionAt(version-1, true)
 	defer txn.Discard()
 	for _, w := range writes {
@@ -187,7 +187,7 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 			return err
 		}
 	}
-	if !e.cfg.Sync || e.home == nil {
+	if !durable {
 		return txn.CommitAt(version, nil)
 	}
 	done := make(chan error, 1)
@@ -195,10 +195,7 @@ func (e *badgerEngine) commit(version uint64, writes []Write) error {
 		return err
 	}
 	err := e.wal.write(version, writes)
-	if failed := <-done; failed != nil {
-		return failed
-	}
-	return err
+	return errors.Join(<-done, err)
 }
 
 func (e *badgerEngine) set(txn *badger.Txn, w Write) (err error) {

@@ -353,8 +353,12 @@ type stretch struct {
 }
 
 func (k *checking) stretches(suffix string) (list []stretch, err error) {
-	for _, f := range logFiles(k.files, suffix) {
-		data, err := os.ReadFile(filepath.Join(k.Dir, f.Name))
+	logs, err := logNames(k.Dir, suffix)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range logs {
+		data, err := os.ReadFile(filepath.Join(k.Dir, name))
 		if err != nil {
 			return nil, fmt.Errorf("userstore: open: %w", err)
 		}
@@ -363,7 +367,7 @@ func (k *checking) stretches(suffix string) (list []stretch, err error) {
 			return nil, err
 		}
 		if last > 0 {
-			list = append(list, stretch{f.Name, first, last})
+			list = append(list, stretch{name, first, last})
 		}
 	}
 	return list, nil

@@ -75,10 +75,8 @@ func TestCrashImages(t *testing.T) {
 			require.NoError(t, os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)))
 		}
 	}
-	files, err := listFiles(killed)
-	require.NoError(t, err)
-	log, ours := logFiles(files, logSuffix)[0].Name, logFiles(files, walSuffix)[0].Name
-	files, err = listFiles(closed)
+	log, ours := logsIn(t, killed, logSuffix)[0], logsIn(t, killed, walSuffix)[0]
+	files, err := listFiles(closed)
 	require.NoError(t, err)
 	table := files[1].Name // the newer of two
 	manifest, flushed := take(closed, manifestName), take(closed, table)
@@ -186,21 +184,25 @@ func TestProfileAfterCrash(t *testing.T) {
 		_, err := e.Apply(writes, nil)
 		require.NoError(t, err)
 	}
-	files, err := listFiles(running)
-	require.NoError(t, err)
-	require.Len(t, logFiles(files, logSuffix), 1)
+	logs := logsIn(t, running, logSuffix)
+	require.Len(t, logs, 1)
 	require.NoError(t, os.CopyFS(killed, os.DirFS(running)))
+	powerless := t.TempDir()
+	require.NoError(t, os.CopyFS(powerless, os.DirFS(running)))
+	require.NoError(t, os.Remove(filepath.Join(powerless, logs[0])))
 	require.NoError(t, e.Close())
-	small, err := OpenBadger(Config{Dir: killed, Small: true, Log: slog.New(slog.DiscardHandler)})
-	require.NoError(t, err)
-	v := small.View()
-	it := v.Iterate([]byte("k"), false)
-	found := 0
-	for it.Seek(nil); it.Valid(); it.Next() {
-		found++
+	for _, dir := range []string{killed, powerless} {
+		small, err := OpenBadger(Config{Dir: dir, Small: true, Log: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		v := small.View()
+		it := v.Iterate([]byte("k"), false)
+		found := 0
+		for it.Seek(nil); it.Valid(); it.Next() {
+			found++
+		}
+		it.Close()
+		require.Equal(t, changes*keys, found)
+		v.Release()
+		require.NoError(t, small.Close())
 	}
-	it.Close()
-	require.Equal(t, changes*keys, found)
-	v.Release()
-	require.NoError(t, small.Close())
 }

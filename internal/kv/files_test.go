@@ -44,8 +44,7 @@ func fill(t testing.TB, key []byte) (dir string, want map[string]string) {
 	}
 	maps.DeleteFunc(want, func(_, v string) bool { return v == "" })
 	require.Eventually(t, func() bool { // the copy is not of one moment
-		files, err := listFiles(running)
-		return err == nil && len(logFiles(files, logSuffix)) == 1
+		return len(logsIn(t, running, logSuffix)) == 1
 	}, time.Minute, time.Millisecond)
 	dir = t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(running)))

@@ -106,14 +106,13 @@ func (e *badgerEngine) Fill(size int64, each func(emit func(key, value []byte) e
 	case errors.Is(err, ErrUncertain), errors.Is(err, errPrepare):
 		e.broken = err
 		return 0, err
-	case e.unread() && e.build(was.version, was.size(), was.each) == nil && dropKeepsake(e.cfg.Dir) == nil:
+	case e.unread() && e.goBack(was) == nil:
 		e.succeed(&state{version: was.version})
 	default: // the next Open goes back to what was there
 		e.broken = err
 		return 0, err
 	}
 	e.broken = nil
-	e.wal.forget() // what comes now must not lie in one file with what was dropped
 	e.home.reserve, e.home.checked = e.home.reckon(levelSizes(e.db)), time.Time{}
 	return version, err
 }
@@ -135,6 +134,9 @@ func (e *badgerEngine) fill(version uint64, size int64, each func(emit func(key,
 		}
 	} else { // somebody is in the middle of reading, and who knows for how long
 		err = e.add(version, each)
+	}
+	if err == nil {
+		err = e.wal.forget()
 	}
 	if err == nil {
 		e.home.tidy(true)
@@ -210,7 +212,7 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 		if err := e.home.prepareWrite(e.db, step); err != nil {
 			return err
 		}
-		err := e.commit(version, step)
+		err := e.commit(version, step, false) // after a crash Open goes back to what was there
 		if step, size = nil, 0; err == nil || errors.Is(err, ErrTooLarge) {
 			return err
 		}
@@ -240,12 +242,12 @@ func (e *badgerEngine) add(version uint64, each func(emit func(key, value []byte
 	return e.syncLogs()
 }
 
-// syncLogs brings Badger's logs to the disk. Ours cannot tell after a crash which changes of one version Badger's lack.
+// syncLogs brings to the disk what Badger's logs have.
 func (e *badgerEngine) syncLogs() error {
-	files, err := listFiles(e.cfg.Dir)
-	for _, f := range logFiles(files, logSuffix) {
+	logs, err := logNames(e.cfg.Dir, logSuffix)
+	for _, name := range logs {
 		if err == nil {
-			err = syncFile(filepath.Join(e.cfg.Dir, f.Name), os.O_RDWR) // what was written through a mapping as well
+			err = syncFile(filepath.Join(e.cfg.Dir, name), os.O_RDWR) // what was written through a mapping as well
 		}
 		if errors.Is(err, os.ErrNotExist) { // it has just become a table
 			err = nil

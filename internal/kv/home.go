@@ -128,15 +128,15 @@ func (h *home) take() (err error) {
 	if err := h.checkSpace(h.reserve); err != nil {
 		return err
 	}
+	if err := h.settleLogs(found.adopted); err != nil { // before the mark tells of all that they have
+		return err
+	}
 	if h.mark.Open { // a log that was filled with a larger memtable needs one to be read
 		h.least = h.mark.Memtable
 	}
 	h.mark.Open, h.mark.Memtable, h.mark.format = true, h.memtable(), h.Format
 	h.mark.Files = keep(h.mark.Files, registryName)
 	if err := h.mark.write(h.Dir); err != nil {
-		return err
-	}
-	if err := h.settleLogs(found.adopted); err != nil {
 		return err
 	}
 	return removeIdle(h.Dir)

@@ -153,6 +153,9 @@ func (h *home) clearAway() error {
 func (e *badgerEngine) goBack(k *keepsake) error {
 	err := e.build(k.version, k.size(), k.each)
 	if err == nil {
+		err = e.wal.forget()
+	}
+	if err == nil {
 		err = e.home.remark(k.version)
 	}
 	if err == nil {

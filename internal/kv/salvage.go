@@ -291,6 +291,10 @@ func (s *salvage) log(name string, data []byte, fn func(entry) error) error {
 		return nil
 	}
 	id := binary.BigEndian.Uint64(data)
+	if id == 0 && len(s.Key) > 0 { // or it would be taken for plain
+		s.problem(name, "has lost what says how it is encrypted")
+		return nil
+	}
 	if id >= uint64(len(s.keys)) {
 		s.problem(name, "is encrypted with a key that is lost")
 		return nil

@@ -41,33 +41,62 @@ func TestSync(t *testing.T) {
 	for i := range 200 {
 		_, err := e.Apply([]Write{{Key: fmt.Append(nil, "k", i%7), Value: make([]byte, 40_000)}}, nil)
 		require.NoError(t, err)
-		files, err := listFiles(dir)
-		require.NoError(t, err)
-		for _, f := range logFiles(files, walSuffix) {
-			logs[f.Name] = true
-			require.Zero(t, unwritten(t, filepath.Join(dir, f.Name)))
+		for _, name := range logsIn(t, dir, walSuffix) {
+			logs[name] = true
+			require.Zero(t, unwritten(t, filepath.Join(dir, name)))
 		}
 	}
 	require.Greater(t, len(logs), 3)
 }
 
-// TestSettledLogsAreSynced demands that Badger's logs are on the disk before ours go.
+// TestSettledLogsAreSynced demands that all that is in logs is on the disk before ours go, and before the mark tells of it.
 func TestSettledLogsAreSynced(t *testing.T) {
-	a := openApplied(t, Config{Dir: t.TempDir(), Small: true, Sync: true}, 1)
-	defer a.Close()
-	for range 50 {
-		a.change(t, 5, 100)
+	for _, powerless := range []bool{false, true} {
+		a := openApplied(t, Config{Dir: t.TempDir(), Small: true, Sync: true}, 1)
+		for range 50 {
+			a.change(t, 5, 100)
+		}
+		killed := a.cfg
+		killed.Dir = copyLive(t, a.cfg.Dir)
+		require.NoError(t, a.Close())
+		if powerless {
+			emptyLogs(t, killed.Dir)
+		}
+		found, err := killed.check()
+		require.NoError(t, err)
+		require.Equal(t, powerless, len(found.adopted) == 1)
+		pages := uint64(0)
+		for _, suffix := range []string{logSuffix, walSuffix} {
+			for _, name := range logsIn(t, killed.Dir, suffix) {
+				pages += unwritten(t, filepath.Join(killed.Dir, name))
+			}
+		}
+		if pages == 0 {
+			t.Skip("this file system keeps nothing back")
+		}
+		require.NoError(t, killed.settleLogs(found.adopted))
+		require.Empty(t, logsIn(t, killed.Dir, walSuffix))
+		for _, name := range logsIn(t, killed.Dir, logSuffix) {
+			require.Zero(t, unwritten(t, filepath.Join(killed.Dir, name)), name)
+		}
 	}
-	killed := a.cfg
-	killed.Dir = a.copy(t)
-	found, err := killed.check()
-	require.NoError(t, err)
-	require.Empty(t, found.adopted)
-	log := filepath.Join(killed.Dir, logFiles(found.files, logSuffix)[0].Name)
-	if unwritten(t, log) == 0 {
-		t.Skip("this file system keeps nothing back")
+}
+
+// TestFilledLogsAreSynced demands that what a load has written to Badger's logs is on the disk when it has ended.
+func TestFilledLogsAreSynced(t *testing.T) {
+	for _, sync := range []bool{true, false} {
+		e := openFilling(t, t.TempDir(), sync)
+		_, err := e.Apply([]Write{{Key: []byte("a"), Value: []byte("x")}}, nil)
+		require.NoError(t, err)
+		v := e.View() // so that there are no tables made
+		_, err = e.Fill(4<<20, emitAll(goods()))
+		require.NoError(t, err)
+		logs := logsIn(t, e.cfg.Dir, logSuffix)
+		require.NotEmpty(t, logs)
+		for _, name := range logs {
+			require.Zero(t, unwritten(t, filepath.Join(e.cfg.Dir, name)), name)
+		}
+		v.Release()
+		require.NoError(t, e.Close())
 	}
-	require.NoError(t, killed.settleLogs(nil))
-	require.Zero(t, unwritten(t, log))
-	require.NoFileExists(t, filepath.Join(killed.Dir, "00001"+walSuffix))
 }

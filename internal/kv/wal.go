@@ -15,8 +15,8 @@ import (
 // memtable, so its log could be synced only when all of that is done. Ours is written and synced while Badger is at work,
 // and Badger's is left to the system. After a crash, Open goes by whichever reaches further (see settleLogs).
 //
-// It lies in files that are small enough to become logs of Badger's, and one that is full stays until all that is in it is
-// in tables.
+// It lies in files that are small enough to become logs of Badger's. One that is full stays until all that is in it is in
+// tables, and goes when the next one begins after that.
 type wal struct {
 	Config
 	file   *os.File // nil before the first change
@@ -35,8 +35,8 @@ type wal struct {
 // fullWAL is a file that takes no more changes. They are in tables, or in Badger's logs up to this one.
 type fullWAL struct{ path, log string }
 
-// A change that comes when the file has as much as this goes to the next. What takes a byte in a log takes two in a
-// memtable at the most.
+// A change that comes when the file has as much as this goes to the next. What takes a byte in a log takes about two in a
+// memtable at the most, and a memtable has room for 1.3 times its size.
 func (w *wal) most() int64 { return w.memtable() / 2 }
 
 // write appends a change and brings it to the disk. Badger has been given all those before it.
@@ -70,23 +70,25 @@ func (w *wal) write(version uint64, writes []Write) error {
 
 // begin goes on to a new file, and removes those that nobody needs any more.
 func (w *wal) begin() error {
-	files, err := listFiles(w.Dir)
+	logs, err := logNames(w.Dir, logSuffix)
+	if err == nil && len(logs) == 0 {
+		err = fmt.Errorf("userstore: %s has no log: %w", w.Dir, os.ErrNotExist)
+	}
 	if err != nil {
 		return err
 	}
-	logs := logFiles(files, logSuffix)
-	if len(logs) == 0 {
-		return fmt.Errorf("userstore: %s has no log: %w", w.Dir, os.ErrNotExist)
-	}
 	if w.file != nil {
-		w.full = append(w.full, fullWAL{w.file.Name(), logs[len(logs)-1].Name})
+		w.full = append(w.full, fullWAL{w.file.Name(), logs[len(logs)-1]})
 		w.close()
 	}
 	w.full = slices.DeleteFunc(w.full, func(f fullWAL) bool {
-		return byNumber(f.log, logs[0].Name) < 0 && os.Remove(f.path) == nil
+		return byNumber(f.log, logs[0]) < 0 && os.Remove(f.path) == nil
 	})
 	if len(w.Key) > 0 && w.key == nil {
 		keys, err := w.dataKeys()
+		if err == nil && len(keys) == 1 {
+			err = fmt.Errorf("%w: the file %s has no key", ErrCorrupt, registryName)
+		}
 		if err != nil {
 			return err
 		}
@@ -121,16 +123,15 @@ func (w *wal) fill(to int64) {
 	}
 }
 
-// forget removes all files, when what is in them is on the disk elsewhere.
-func (w *wal) forget() {
-	if w.file != nil {
-		w.full = append(w.full, fullWAL{path: w.file.Name()})
-		w.close()
-	}
-	for _, f := range w.full {
-		_ = os.Remove(f.path) // or else at the end
-	}
+// forget begins anew, when everything is in tables or in what is synced. A file that went on over that could become a log of
+// Badger's, and bring back what was dropped.
+func (w *wal) forget() error {
+	w.close()
 	w.full = nil
+	if err := w.removeWALs(); err != nil {
+		return err
+	}
+	return syncDir(w.Dir)
 }
 
 func (w *wal) close() {
@@ -140,44 +141,42 @@ func (w *wal) close() {
 	}
 }
 
-// settleLogs makes logs of Badger's of those of ours that have what Badger's lack, and brings Badger's own to the disk, so
-// that ours are needed no more. They are given numbers behind Badger's: what is in both is the same.
+// settleLogs brings to the disk what Badger's logs have, and makes logs of Badger's of those of ours that have what they lack,
+// so that ours are needed no more. They are given numbers behind Badger's: what is in both is the same.
 func (c Config) settleLogs(adopted []string) error {
-	files, err := listFiles(c.Dir)
-	if err != nil {
-		return err
+	logs, err := logNames(c.Dir, logSuffix)
+	if err == nil && len(logs)+len(adopted) == 0 {
+		return c.removeWALs()
 	}
-	ours := logFiles(files, walSuffix)
-	if len(ours) == 0 {
-		return nil
+	for _, name := range append(slices.Clone(logs), adopted...) {
+		if err == nil {
+			err = syncFile(filepath.Join(c.Dir, name), os.O_RDWR)
+		}
 	}
 	last := 0
-	for _, f := range logFiles(files, logSuffix) {
-		if last, err = logNumber(f.Name); err != nil {
-			return err
-		}
-		if err := syncFile(filepath.Join(c.Dir, f.Name), os.O_RDWR); err != nil {
-			return fmt.Errorf("userstore: open: %w", err)
-		}
+	if err == nil && len(logs) > 0 {
+		last, err = logNumber(logs[len(logs)-1])
 	}
 	for _, name := range adopted {
-		last++
-		if err := os.Rename(filepath.Join(c.Dir, name), filepath.Join(c.Dir, fmt.Sprintf("%05d%s", last, logSuffix))); err != nil {
-			return fmt.Errorf("userstore: open: %w", err)
+		if last++; err == nil {
+			err = os.Rename(filepath.Join(c.Dir, name), filepath.Join(c.Dir, fmt.Sprintf("%05d%s", last, logSuffix)))
 		}
 	}
-	if err := syncDir(c.Dir); err != nil {
+	if err == nil {
+		err = syncDir(c.Dir)
+	}
+	if err != nil {
 		return fmt.Errorf("userstore: open: %w", err)
 	}
 	return c.removeWALs()
 }
 
-// removeWALs removes our logs, when all that is in them is in tables, or in Badger's.
+// removeWALs removes our logs.
 func (c Config) removeWALs() error {
-	files, err := listFiles(c.Dir)
-	for _, f := range logFiles(files, walSuffix) {
+	logs, err := logNames(c.Dir, walSuffix)
+	for _, name := range logs {
 		if err == nil {
-			err = os.Remove(filepath.Join(c.Dir, f.Name))
+			err = os.Remove(filepath.Join(c.Dir, name))
 		}
 	}
 	if err != nil {
@@ -186,11 +185,20 @@ func (c Config) removeWALs() error {
 	return nil
 }
 
-// logFiles gives the logs of a kind in the order in which they were written: their names are growing numbers.
-func logFiles(files []markedFile, suffix string) []markedFile {
-	logs := slices.DeleteFunc(slices.Clone(files), func(f markedFile) bool { return !strings.HasSuffix(f.Name, suffix) })
-	slices.SortFunc(logs, func(a, b markedFile) int { return byNumber(a.Name, b.Name) })
-	return logs
+// logNames gives the logs of a kind in the order in which they were written: their names are growing numbers.
+func logNames(dir, suffix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("userstore: %w", err)
+	}
+	var logs []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			logs = append(logs, e.Name())
+		}
+	}
+	slices.SortFunc(logs, byNumber)
+	return logs, nil
 }
 
 func byNumber(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
