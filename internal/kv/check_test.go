@@ -134,16 +134,8 @@ func TestCrashImages(t *testing.T) {
 					return
 				}
 				require.NoError(t, err)
-				got := map[string]string{}
 				v := e.View()
-				it := v.Iterate(nil, false)
-				for it.Seek(nil); it.Valid(); it.Next() {
-					value, err := it.Value()
-					require.NoError(t, err)
-					got[string(it.Key())] = string(value)
-				}
-				it.Close()
-				require.True(t, maps.Equal(want, got))
+				require.True(t, maps.Equal(want, walked(t, v, false)))
 				require.EqualValues(t, 102, v.Version())
 				v.Release()
 				require.NoError(t, e.Close())

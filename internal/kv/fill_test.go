@@ -25,18 +25,9 @@ func contentsOf(t testing.TB, e Engine) map[string]string {
 
 func viewed(t testing.TB, v View) map[string]string {
 	t.Helper()
-	walked := [2]map[string]string{{}, {}}
-	for i, reverse := range []bool{false, true} {
-		it := v.Iterate(nil, reverse)
-		for it.Seek(nil); it.Valid(); it.Next() {
-			value, err := it.Value()
-			require.NoError(t, err)
-			walked[i][string(it.Key())] = string(value)
-		}
-		it.Close()
-	}
-	require.True(t, maps.Equal(walked[0], walked[1]))
-	for key, want := range walked[0] {
+	all := walked(t, v, false)
+	require.True(t, maps.Equal(all, walked(t, v, true)))
+	for key, want := range all {
 		got, version, err := v.Get([]byte(key))
 		require.NoError(t, err)
 		require.Equal(t, want, string(got))
@@ -45,7 +36,21 @@ func viewed(t testing.TB, v View) map[string]string {
 	none, _, err := v.Get([]byte("not there"))
 	require.NoError(t, err)
 	require.Nil(t, none)
-	return walked[0]
+	return all
+}
+
+// walked gives all keys and values by a walk.
+func walked(t testing.TB, v View, reverse bool) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	it := v.Iterate(nil, reverse)
+	defer it.Close()
+	for it.Seek(nil); it.Valid(); it.Next() {
+		value, err := it.Value()
+		require.NoError(t, err)
+		all[string(it.Key())] = string(value)
+	}
+	return all
 }
 
 // goods is something to fill an engine with, more than one table.
