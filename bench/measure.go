@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,8 @@ type bench struct {
 	want      func(row string) bool
 	peer      Peer
 	out       map[string]float64
-	fresh     int // the number of the next user that is not there yet
+	fresh     int          // the number of the next user that is not there yet
+	edited    atomic.Int64 // edits that were made
 }
 
 // run does the phase and returns what it measured, by row.
@@ -127,7 +129,7 @@ func (b *bench) opened(durable bool, fn func() error) error {
 	if err == nil {
 		err = fn()
 	}
-	return errors.Join(err, peer.Close())
+	return errors.Join(err, b.peer.Close())
 }
 
 const drawn = 1 << 16 // uids that are made up ahead of a measurement
@@ -205,29 +207,47 @@ func (b *bench) furtherOn() (list []Query, err error) {
 // first part and the others its rest, since both run on the same files.
 
 func (b *bench) write() error {
-	return rested(
+	return b.fromRest(
 		func() error { return b.creates(rowCreate1, 1, 20_000) },
 		func() error { return b.creates("create-8", 8, 50_000) },
 		func() error { return b.creates(rowCreate64, 64, 100_000) },
+		b.longer(func() error { return b.creates(rowCreateLong, 64, 40_000) }),
 		func() error { return b.updates("update-1", 1) },
 		func() error { return b.updates(rowUpdate64, 64) },
-		func() error { return b.longer(10, func() error { return b.updates(rowUpdateLong, 64) }) },
+		b.longer(func() error { return b.updates(rowUpdateLong, 64) }),
 		b.getsBesideUpdates,
 		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
 		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		b.createsAlone,
+		func() error { return b.createsAlone(rowLeastCreate, 100_000) },
+		b.longer(func() error { return b.createsAlone(rowLeastCreateLong, 40_000) }),
 		func() error { return b.updatesAlone(rowLeastUpdate) },
-		func() error { return b.longer(10, func() error { return b.updatesAlone(rowLeastLong) }) },
+		b.longer(func() error { return b.updatesAlone(rowLeastUpdateLong) }),
 		b.grouped,
 	)
 }
 
-// rested runs measurements of writes, each after the process has come to rest: what one leaves to be done in the
-// background is not to be found in the next.
-func rested(rows ...func() error) (err error) {
+// fromRest runs measurements of writes, each on a store that was closed and opened anew, where it can be, and has come to
+// rest: what one leaves in memory, or to be done in the background, is not to be found in the next.
+func (b *bench) fromRest(rows ...func() error) (err error) {
 	for _, row := range rows {
-		settle()
-		err = errors.Join(err, row())
+		if err == nil && !b.contender.InMemory {
+			err = b.reopen()
+		}
+		if err == nil {
+			settle()
+			err = row()
+		}
+	}
+	return err
+}
+
+func (b *bench) reopen() error {
+	if err := b.peer.Close(); err != nil {
+		return err
+	}
+	peer, err := b.contender.Open(b.dir, b.phase != phaseNoSync)
+	if err == nil {
+		b.peer = peer
 	}
 	return err
 }
@@ -245,12 +265,12 @@ func (b *bench) badger(row string) *badgerPeer {
 
 // createsAlone measures what Badger has to do for users whom 64 writers create together: what is to be written, made
 // ready ahead, goes into one transaction.
-func (b *bench) createsAlone() error {
-	p := b.badger(rowLeastCreate)
+func (b *bench) createsAlone(row string, perSecond int) error {
+	p := b.badger(row)
 	if p == nil {
 		return nil
 	}
-	scripts := make([]badgerScript, b.enough(100_000))
+	scripts := make([]badgerScript, b.enough(perSecond))
 	for i := range scripts {
 		u := b.User(b.fresh + i)
 		if err := badgerPut(&scripts[i], nil, &u); err != nil {
@@ -258,7 +278,7 @@ func (b *bench) createsAlone() error {
 		}
 	}
 	b.fresh += len(scripts)
-	return b.alone(p, rowLeastCreate, len(scripts)/together, scripts)
+	return b.alone(p, row, len(scripts)/together, scripts)
 }
 
 // updatesAlone is createsAlone for updates. They come again and again, which is as much to write each time.
@@ -306,7 +326,7 @@ func (b *bench) grouped() error {
 
 func (b *bench) writeNoSync() error {
 	b.fresh += 10_000_000 // above what the durable writers made
-	return rested(
+	return b.fromRest(
 		func() error { return b.creates("nosync-create-1", 1, 100_000) },
 		func() error { return b.creates("nosync-create-64", 64, 100_000) },
 		func() error { return b.updates("nosync-update-1", 1) },
@@ -332,11 +352,13 @@ func (b *bench) enough(perSecond int) int {
 	return max(500, int(1.3*b.length.Seconds()*float64(perSecond)))
 }
 
-// longer runs fn with measurements of so many times the length.
-func (b *bench) longer(times time.Duration, fn func() error) error {
-	b.length *= times
-	defer func() { b.length /= times }()
-	return fn()
+// longer makes measurements take ten times as long.
+func (b *bench) longer(fn func() error) func() error {
+	return func() error {
+		b.length *= 10
+		defer func() { b.length /= 10 }()
+		return fn()
+	}
 }
 
 func (b *bench) updates(row string, writers int) error {
@@ -344,10 +366,19 @@ func (b *bench) updates(row string, writers int) error {
 		return nil
 	}
 	uids, edits := b.edits()
-	return b.time(row, writers, 0, forever, func(n int) error { return b.peer.Update(uids[n%len(uids)], edits[n%len(edits)]) })
+	for i := range b.Users / 2 { // as for reads, caches are to be full
+		if _, err := b.peer.Get(b.UID(i)); err != nil {
+			return err
+		}
+	}
+	return b.time(row, writers, 0, forever, func(int) error {
+		n := int(b.edited.Add(1))
+		return b.peer.Update(uids[n%len(uids)], edits[n%len(edits)])
+	})
 }
 
-// edits makes up who is to be updated and how; there is not an edit for each, so that a user gets another one each time.
+// edits makes up who is to be updated and how; there is not an edit for each, so that a user gets another one each time,
+// and from one row to the next: an edit that changes nothing costs next to nothing.
 func (b *bench) edits() (uids []string, edits []func(*User)) {
 	edits = make([]func(*User), min(drawn-1, b.enough(100_000)))
 	for i := range edits {
@@ -380,7 +411,7 @@ func (b *bench) getsBesideUpdates() error {
 					return
 				case <-time.After(time.Until(next)):
 				}
-				n := writer + writers*done[writer]
+				n := int(b.edited.Add(1))
 				if err := b.peer.Update(uids[n%drawn], b.Edit(n)); err != nil {
 					failed <- err
 					return

@@ -27,34 +27,36 @@ var phases = []string{phaseLoad, phaseServe, phaseRead, phaseWrite, phaseNoSync,
 
 // Names of rows that more than one place needs.
 const (
-	rowCreate1     = "create-1"
-	rowCreate64    = "create-64"
-	rowUpdate64    = "update-64"
-	rowUpdateLong  = "update-64-long"
-	rowLeastCreate = "least-create"
-	rowLeastUpdate = "least-update"
-	rowLeastLong   = "least-update-long"
-	rowGrouped     = "grouped-update"
-	rowGet         = "get-uniform-1"
-	rowSkewed      = "get-skewed-1"
-	rowBesideRate  = "beside-rate"
-	rowTag         = "page-tag"
-	rowMiddle      = "page-tag-middle"
-	rowPrefix      = "page-prefix"
-	rowCold        = "page-cold"
-	rowRelated10   = "page-tag-role-related-10"
-	rowRelated1    = "page-tag-role-related-1"
-	rowFree10      = "page-tag-role-free-10"
-	rowFree1       = "page-tag-role-free-1"
-	rowOpposed     = "page-tag-role-opposed"
-	rowCountTag    = "count-tag"
-	rowCountRole   = "count-role"
-	rowLoad        = "load"
-	rowLoadRSS     = "load-rss"
-	rowServeRSS    = "serve-rss"
-	rowServePeak   = "serve-peak"
-	rowEmptyOpen   = "empty-open"
-	rowEmptyHeap   = "empty-heap"
+	rowCreate1         = "create-1"
+	rowCreate64        = "create-64"
+	rowCreateLong      = "create-64-long"
+	rowUpdate64        = "update-64"
+	rowUpdateLong      = "update-64-long"
+	rowLeastCreate     = "least-create"
+	rowLeastUpdate     = "least-update"
+	rowLeastCreateLong = "least-create-long"
+	rowLeastUpdateLong = "least-update-long"
+	rowGrouped         = "grouped-update"
+	rowGet             = "get-uniform-1"
+	rowSkewed          = "get-skewed-1"
+	rowBesideRate      = "beside-rate"
+	rowTag             = "page-tag"
+	rowMiddle          = "page-tag-middle"
+	rowPrefix          = "page-prefix"
+	rowCold            = "page-cold"
+	rowRelated10       = "page-tag-role-related-10"
+	rowRelated1        = "page-tag-role-related-1"
+	rowFree10          = "page-tag-role-free-10"
+	rowFree1           = "page-tag-role-free-1"
+	rowOpposed         = "page-tag-role-opposed"
+	rowCountTag        = "count-tag"
+	rowCountRole       = "count-role"
+	rowLoad            = "load"
+	rowLoadRSS         = "load-rss"
+	rowServeRSS        = "serve-rss"
+	rowServePeak       = "serve-peak"
+	rowEmptyOpen       = "empty-open"
+	rowEmptyHeap       = "empty-heap"
 )
 
 // Table is a group of rows that are shown together.
@@ -69,14 +71,16 @@ var tables = []Table{
 		{ID: rowCreate1, Title: "create, 1 writer", Phase: phaseWrite},
 		{ID: "create-8", Title: "create, 8 writers", Phase: phaseWrite},
 		{ID: rowCreate64, Title: "create, 64 writers", Phase: phaseWrite},
+		{ID: rowCreateLong, Title: "the same, ten times as long", Phase: phaseWrite},
 		{ID: "update-1", Title: "update, 1 writer", Phase: phaseWrite},
 		{ID: rowUpdate64, Title: "update, 64 writers", Phase: phaseWrite},
 		{ID: rowUpdateLong, Title: "the same, ten times as long", Phase: phaseWrite},
 		{ID: "delete-1", Title: "delete, 1 writer", Phase: phaseWrite},
 		{ID: "delete-64", Title: "delete, 64 writers", Phase: phaseWrite},
 		{ID: rowLeastCreate, Title: "create, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
+		{ID: rowLeastCreateLong, Title: "the same, ten times as long", Phase: phaseWrite, Only: "badger"},
 		{ID: rowLeastUpdate, Title: "update, made ready ahead, 64 in a transaction", Phase: phaseWrite, Only: "badger"},
-		{ID: rowLeastLong, Title: "the same, ten times as long", Phase: phaseWrite, Only: "badger"},
+		{ID: rowLeastUpdateLong, Title: "the same, ten times as long", Phase: phaseWrite, Only: "badger"},
 		{ID: rowGrouped, Title: "update, 64 in a transaction of one writer", Phase: phaseWrite, Only: "badger"},
 	}},
 	{"Writes that are not synced", "They outlive the process, but for the in-memory peers, and not always the machine.", []Row{

@@ -69,7 +69,7 @@ func command(args []string) error {
 	if *quick {
 		given := map[string]bool{}
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, value := range map[string]string{"sizes": "0,10000,0", "reps": "1", "seconds": "0.06"} {
+		for name, value := range map[string]string{"sizes": "0,10000,0", "reps": "1", "seconds": "0.05"} {
 			if !given[name] {
 				flags.Set(name, value)
 			}
