@@ -366,15 +366,23 @@ func (b *bench) updates(row string, writers int) error {
 		return nil
 	}
 	uids, edits := b.edits()
-	for i := range b.Users / 2 { // as for reads, caches are to be full
-		if _, err := b.peer.Get(b.UID(i)); err != nil {
-			return err
-		}
+	if err := b.readAll(); err != nil {
+		return err
 	}
 	return b.time(row, writers, 0, forever, func(int) error {
 		n := int(b.edited.Add(1))
 		return b.peer.Update(uids[n%len(uids)], edits[n%len(edits)])
 	})
+}
+
+// readAll reads all who are updated, so that caches are as full as for other reads.
+func (b *bench) readAll() error {
+	for i := range b.Users / 2 {
+		if _, err := b.peer.Get(b.UID(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // edits makes up who is to be updated and how; there is not an edit for each, so that a user gets another one each time,
@@ -396,6 +404,9 @@ func (b *bench) getsBesideUpdates() error {
 	const row, writers, perSecond = "get-beside", 8, 1000
 	if !b.want(row) {
 		return nil
+	}
+	if err := b.readAll(); err != nil {
+		return err
 	}
 	uids := b.Uniform(drawn, b.Users/2)
 	stop := make(chan struct{})
