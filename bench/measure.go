@@ -207,38 +207,54 @@ func (b *bench) furtherOn() (list []Query, err error) {
 // first part and the others its rest, since both run on the same files.
 
 func (b *bench) write() error {
-	return b.fromRest(
-		func() error { return b.creates(rowCreate1, 1, 20_000) },
-		func() error { return b.creates("create-8", 8, 50_000) },
-		func() error { return b.creates(rowCreate64, 64, 100_000) },
-		b.longer(func() error { return b.creates(rowCreateLong, 64, 40_000) }),
-		func() error { return b.updates("update-1", 1) },
-		func() error { return b.updates(rowUpdate64, 64) },
-		b.longer(func() error { return b.updates(rowUpdateLong, 64) }),
-		b.getsBesideUpdates,
-		func() error { return b.deletes("delete-1", 1, b.Users/2, b.Users*5/8) },
-		func() error { return b.deletes("delete-64", 64, b.Users*5/8, b.Users*6/8) },
-		func() error { return b.createsAlone(rowLeastCreate, 100_000) },
-		b.longer(func() error { return b.createsAlone(rowLeastCreateLong, 40_000) }),
-		func() error { return b.updatesAlone(rowLeastUpdate) },
-		b.longer(func() error { return b.updatesAlone(rowLeastUpdateLong) }),
-		b.grouped,
-	)
+	rows := []writing{
+		{rowCreate1, func(row string) error { return b.creates(row, 1, 20_000) }},
+		{"create-8", func(row string) error { return b.creates(row, 8, 50_000) }},
+		{rowCreate64, func(row string) error { return b.creates(row, 64, 100_000) }},
+		{rowCreateLong, b.longer(func(row string) error { return b.creates(row, 64, 40_000) })},
+		{"update-1", func(row string) error { return b.updates(row, 1) }},
+		{rowUpdate64, func(row string) error { return b.updates(row, 64) }},
+		{rowUpdateLong, b.longer(func(row string) error { return b.updates(row, 64) })},
+		{"get-beside", b.getsBesideUpdates},
+		{"delete-1", func(row string) error { return b.deletes(row, 1, b.Users/2, b.Users*5/8) }},
+		{"delete-64", func(row string) error { return b.deletes(row, 64, b.Users*5/8, b.Users*6/8) }},
+	}
+	if _, ok := b.peer.(*badgerPeer); ok {
+		rows = append(rows,
+			writing{rowLeastCreate, func(row string) error { return b.createsAlone(row, 100_000) }},
+			writing{rowLeastCreateLong, b.longer(func(row string) error { return b.createsAlone(row, 40_000) })},
+			writing{rowLeastUpdate, b.updatesAlone},
+			writing{rowLeastUpdateLong, b.longer(b.updatesAlone)},
+			writing{rowGrouped, b.grouped},
+		)
+	}
+	return b.fromRest(rows)
 }
 
-// fromRest runs measurements of writes, each on a store that was closed and opened anew, where it can be, and has come to
-// rest: what one leaves in memory, or to be done in the background, is not to be found in the next.
-func (b *bench) fromRest(rows ...func() error) (err error) {
-	for _, row := range rows {
-		if err == nil && !b.contender.InMemory {
-			err = b.reopen()
+// writing is a measurement of writes, for one row.
+type writing struct {
+	row     string
+	measure func(row string) error
+}
+
+// fromRest makes those measurements that are wanted, each on a store that was closed and opened anew, where it can be, and
+// has come to rest: what one leaves in memory, or to be done in the background, is not to be found in the next.
+func (b *bench) fromRest(list []writing) error {
+	for _, w := range list {
+		if !b.want(w.row) {
+			continue
 		}
-		if err == nil {
-			settle()
-			err = row()
+		if !b.contender.InMemory {
+			if err := b.reopen(); err != nil {
+				return err
+			}
+		}
+		settle()
+		if err := w.measure(w.row); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func (b *bench) reopen() error {
@@ -255,21 +271,9 @@ func (b *bench) reopen() error {
 // together is how many users go into one transaction where 64 writers are to be matched.
 const together = 64
 
-// badger gives plain Badger where it is the peer and the row is wanted, otherwise nil.
-func (b *bench) badger(row string) *badgerPeer {
-	if p, ok := b.peer.(*badgerPeer); ok && b.want(row) {
-		return p
-	}
-	return nil
-}
-
 // createsAlone measures what Badger has to do for users whom 64 writers create together: what is to be written, made
 // ready ahead, goes into one transaction.
 func (b *bench) createsAlone(row string, perSecond int) error {
-	p := b.badger(row)
-	if p == nil {
-		return nil
-	}
 	scripts := make([]badgerScript, b.enough(perSecond))
 	for i := range scripts {
 		u := b.User(b.fresh + i)
@@ -278,15 +282,11 @@ func (b *bench) createsAlone(row string, perSecond int) error {
 		}
 	}
 	b.fresh += len(scripts)
-	return b.alone(p, row, len(scripts)/together, scripts)
+	return b.alone(row, len(scripts)/together, scripts)
 }
 
 // updatesAlone is createsAlone for updates. They come again and again, which is as much to write each time.
 func (b *bench) updatesAlone(row string) error {
-	p := b.badger(row)
-	if p == nil {
-		return nil
-	}
 	scripts, d := make([]badgerScript, drawn), b.dice(diceKeys, 0)
 	for i := range scripts {
 		u := b.User(d.IntN(b.Users / 2)) // as of those that 64 writers update
@@ -296,11 +296,11 @@ func (b *bench) updatesAlone(row string) error {
 			return err
 		}
 	}
-	return b.alone(p, row, forever, scripts)
+	return b.alone(row, forever, scripts)
 }
 
-func (b *bench) alone(p *badgerPeer, row string, most int, scripts []badgerScript) error {
-	batches := len(scripts) / together
+func (b *bench) alone(row string, most int, scripts []badgerScript) error {
+	p, batches := b.peer.(*badgerPeer), len(scripts)/together
 	err := b.time(row, 1, 0, most, func(n int) error {
 		first := n % batches * together
 		return p.WriteTogether(scripts[first : first+together])
@@ -310,35 +310,29 @@ func (b *bench) alone(p *badgerPeer, row string, most int, scripts []badgerScrip
 }
 
 // grouped measures updates that one writer reads and makes, 64 in a transaction.
-func (b *bench) grouped() error {
-	p := b.badger(rowGrouped)
-	if p == nil {
-		return nil
-	}
+func (b *bench) grouped(row string) error {
 	uids, edits := b.edits()
-	err := b.time(rowGrouped, 1, 0, forever, func(n int) error {
+	p := b.peer.(*badgerPeer)
+	err := b.time(row, 1, 0, forever, func(n int) error {
 		at, first := n*together%(len(uids)-together), n*together%(len(edits)-together)
 		return p.UpdateTogether(uids[at:at+together], edits[first:first+together])
 	})
-	b.out[rowGrouped] /= together
+	b.out[row] /= together
 	return err
 }
 
 func (b *bench) writeNoSync() error {
 	b.fresh += 10_000_000 // above what the durable writers made
-	return b.fromRest(
-		func() error { return b.creates("nosync-create-1", 1, 100_000) },
-		func() error { return b.creates("nosync-create-64", 64, 100_000) },
-		func() error { return b.updates("nosync-update-1", 1) },
-		func() error { return b.deletes("nosync-delete-1", 1, b.Users*6/8, b.Users) },
-	)
+	return b.fromRest([]writing{
+		{"nosync-create-1", func(row string) error { return b.creates(row, 1, 100_000) }},
+		{"nosync-create-64", func(row string) error { return b.creates(row, 64, 100_000) }},
+		{"nosync-update-1", func(row string) error { return b.updates(row, 1) }},
+		{"nosync-delete-1", func(row string) error { return b.deletes(row, 1, b.Users*6/8, b.Users) }},
+	})
 }
 
 // creates makes up as many users as could be written in the time, and then writes them.
 func (b *bench) creates(row string, writers, perSecond int) error {
-	if !b.want(row) {
-		return nil
-	}
 	users := make([]User, b.enough(perSecond))
 	for i := range users {
 		users[i] = b.User(b.fresh + i)
@@ -353,18 +347,15 @@ func (b *bench) enough(perSecond int) int {
 }
 
 // longer makes measurements take ten times as long.
-func (b *bench) longer(fn func() error) func() error {
-	return func() error {
+func (b *bench) longer(fn func(row string) error) func(row string) error {
+	return func(row string) error {
 		b.length *= 10
 		defer func() { b.length /= 10 }()
-		return fn()
+		return fn(row)
 	}
 }
 
 func (b *bench) updates(row string, writers int) error {
-	if !b.want(row) {
-		return nil
-	}
 	uids, edits := b.edits()
 	if err := b.readAll(); err != nil {
 		return err
@@ -400,11 +391,8 @@ func (b *bench) deletes(row string, writers, from, to int) error {
 }
 
 // getsBesideUpdates measures gets while 8 writers keep up a steady rate, the same for every peer.
-func (b *bench) getsBesideUpdates() error {
-	const row, writers, perSecond = "get-beside", 8, 1000
-	if !b.want(row) {
-		return nil
-	}
+func (b *bench) getsBesideUpdates(row string) error {
+	const writers, perSecond = 8, 1000
 	if err := b.readAll(); err != nil {
 		return err
 	}
